@@ -1,0 +1,73 @@
+"""Start a chapter: a notebook with every part that a chapter needs, entered in the table of contents.
+
+    make new-chapter NAME=07-posterior-collapse
+"""
+
+import re
+import sys
+
+from normalise import as_text, normalise
+from project import ROOT
+
+ORDER = ("title", "aims", "needs", "first-idea", "first-idea-check", "mistakes", "summary", "exercises")
+
+TEXT = {
+    "title": "# {title}\n\n**Which question does this chapter answer?** Ask it as a reader would.",
+    "aims": "## What you will be able to do\n\n- Say in one line each what a reader can do afterwards.",
+    "needs": "## What you need first\n\n- The symbols of the [notation](notation.md).",
+    "first-idea": "## A section of one idea\n\nSay it in words, then in symbols:\n\n$$\n1 + 1 = 2\n$$ (eq-{slug}-first)",
+    "mistakes": "> **Common mistakes**\n>\n> - Name the mistake, its symptom and its remedy.",
+    "summary": "## Summary\n\nSay what was shown, and where it leads.",
+    "exercises": "## Exercises",
+    "references": "## References\n\n- Author (year). Title. Link.",
+}
+EXERCISE = "### Exercise {n}\n\nAsk for something that the reader can check."
+SOLUTION = "<details><summary>Solution {n}</summary>\n\nExplain the answer.\n\n</details>"
+
+
+def code(name, source, **metadata):
+    return {"cell_type": "code", "id": name, "metadata": metadata, "source": source, "outputs": []}
+
+
+def markdown(name, source):
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
+
+
+def exercise(n):
+    """An exercise, its solution in words and its solution that runs."""
+    prompts = {f"code_prompt_{verb}": f"{verb.capitalize()} the code of solution {n}" for verb in ("show", "hide")}
+    return [
+        markdown(f"exercise-{n}", EXERCISE.format(n=n)),
+        markdown(f"solution-{n}", SOLUTION.format(n=n)),
+        code(f"solution-{n}-code", f"assert {n} + 1 > {n}", tags=["hide-cell"], mystnb=prompts),
+    ]
+
+
+def chapter(name):
+    slug = name.split("-", 1)[1]
+    text = {key: value.format(title=slug.replace("-", " ").capitalize(), slug=slug) for key, value in TEXT.items()}
+    cells = []
+    for part in ORDER:
+        cells.append(code(part, "print(1 + 1)") if part == "first-idea-check" else markdown(part, text[part]))
+    for n in range(1, 5):
+        cells += exercise(n)
+    notebook = normalise({"cells": [*cells, markdown("references", text["references"])]})
+    check = next(cell for cell in notebook["cells"] if cell["id"] == "first-idea-check")
+    check["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["2\n"]}]
+    return notebook
+
+
+def main(name):
+    if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise SystemExit(f"usage: make new-chapter NAME=07-posterior-collapse (two digits, a slug), not {name!r}")
+    path, contents = ROOT / "book" / f"{name}.ipynb", ROOT / "_toc.yml"
+    if path.exists():
+        raise SystemExit(f"{path.relative_to(ROOT)} exists already")
+    path.write_text(as_text(chapter(name)), encoding="utf8")
+    lines = contents.read_text(encoding="utf8").rstrip("\n").splitlines()
+    contents.write_text("\n".join([*lines, f"      - file: book/{name}"]) + "\n", encoding="utf8")
+    print(f"{path.relative_to(ROOT)} is there and stands last in _toc.yml: put it in its place and write it")
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or [""]))

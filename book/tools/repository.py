@@ -1,0 +1,76 @@
+"""The repository's address: set in _config.yml, copied by this tool where a file format forces a copy on us.
+
+``python book/tools/repository.py`` prints it; with an address as argument it is changed everywhere
+(`make set-repo URL=https://github.com/OWNER/REPO`).
+"""
+
+import re
+import sys
+
+import yaml
+from project import ROOT
+
+# Files that hold a copy; beside them every notebook's setup cell does.
+COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md")
+
+SETUP_CELL = """\
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("vae_notes") is None:  # as in Colab: fetch the book's own package, once
+    source = os.environ.get("VAE_NOTES_SOURCE", "git+{address}")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    importlib.invalidate_caches()
+vae_notes = importlib.import_module("vae_notes")"""
+
+
+def settings(root=ROOT):
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))["repository"]
+
+
+def slug(address):
+    """``OWNER/REPO`` of an address, which must be GitHub's: Colab opens notebooks only from there."""
+    match = re.fullmatch(r"https://github\.com/([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(\.git)?/?", address)
+    if not match:
+        raise SystemExit(f"not an address of the form https://github.com/OWNER/REPO: {address!r}")
+    return match.group(1)
+
+
+def setup_cell(root=ROOT):
+    """The source of the first code cell of every notebook."""
+    return SETUP_CELL.format(address=settings(root)["url"])
+
+
+def colab_address(page, root=ROOT):
+    """Where Colab opens a page's notebook."""
+    repository = settings(root)
+    return (
+        f"https://colab.research.google.com/github/{slug(repository['url'])}"
+        f"/blob/{repository['branch']}/{page}.ipynb"
+    )
+
+
+def maintained(root=ROOT):
+    """The files in which this tool keeps the address."""
+    return [root / name for name in COPIES if (root / name).exists()] + sorted((root / "book").glob("*.ipynb"))
+
+
+def set_address(address, root=ROOT):
+    old, new = slug(settings(root)["url"]), slug(address)
+    for path in maintained(root):
+        text = path.read_text(encoding="utf8")
+        for before in ("github.com/", "colab.research.google.com/github/"):
+            text = re.sub(re.escape(before + old) + r"(?![\w.-]*\w)", before + new, text)
+        path.write_text(text, encoding="utf8")
+
+
+def main(arguments):
+    if arguments:
+        set_address(arguments[0])
+    print(settings()["url"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
