@@ -26,6 +26,7 @@ def test_a_tiny_run_fills_the_table(bench, capsys, monkeypatch):
         numbers = [
             *row["seconds"],
             row["CPU seconds"],
+            row["CPU to bare"],
             row["images/s"],
             *row["to bare loop"],
             row["share of floor"],

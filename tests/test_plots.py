@@ -51,7 +51,9 @@ def test_image_grid_refuses(images, ncols, words):
 
 
 def test_training_curves_draw_both_series_from_epoch_one():
-    axes = plots.training_curves({"elbo": [-3.0, -2.0], "kl": [1.0, 2.0]}, {"elbo": [-4.0, -3.5]}, names=("elbo", "kl"))
+    axes = plots.training_curves(
+        {"elbo": [-3.0, -2.0], "kl": [1.0, 2.0]}, {"elbo": [-4.0, -3.5]}, names=("elbo", "kl")
+    )
     training, held_out = axes[0].lines
     assert list(training.get_xdata()) == [1, 2] and list(training.get_ydata()) == [-3, -2]
     assert list(held_out.get_ydata()) == [-4, -3.5]

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vae_notes import checks, data, likelihoods, models, training
+from vae_notes import checkpoints, checks, data, likelihoods, models, training
+from vae_notes import progress as progress_module
 from vae_notes.training import NonFiniteLossError, fit
 
 
@@ -711,7 +712,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(broken, tmp_path, monkeypatch)
 
         monkeypatch.setattr(builtins, "open", half)
     else:
-        monkeypatch.setattr(training.os, broken, fail)
+        monkeypatch.setattr(checkpoints.os, broken, fail)
     with pytest.raises(OSError, match="no space left"):
         fit(Noisy(), rows(), checkpoint=path, **SETTINGS)
     monkeypatch.undo()
@@ -722,7 +723,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(broken, tmp_path, monkeypatch)
 def test_checkpoints_are_written_in_time(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(
-        training, "_write", lambda path, state: written.append((state["epoch"], state["step"]))
+        training, "write_checkpoint", lambda path, state: written.append((state["epoch"], state["step"]))
     )
     fit(Noisy(), rows(), checkpoint=tmp_path / "run.pt", checkpoint_seconds=1000, **SETTINGS)
     assert written == [(3, 0)]
@@ -743,6 +744,28 @@ def test_checkpoints_are_written_in_time(tmp_path, monkeypatch):
     settings = SETTINGS | {"held_out": None, "checkpoint": tmp_path / "run.pt", "checkpoint_seconds": 25}
     history = fit(model, rows(), loss=loss, **settings)
     assert written == [(0, 3), (1, 1), (1, 4), (2, 2), (2, 5), (3, 0)], "every 30 seconds, and at the end"
+    assert history.seconds.tolist() == [50, 50, 50]
+
+
+def test_the_seconds_of_an_interrupted_epoch_add_up(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(training.time, "perf_counter", lambda: clock[0])
+    calls = []
+
+    def ten_seconds_and_stop():
+        clock[0] += 10
+        calls.append(clock[0])
+        if len(calls) in (3, 4, 9):
+            signal.raise_signal(signal.SIGINT)
+
+    settings = SETTINGS | {"held_out": None, "checkpoint": tmp_path / "run.pt"}
+    for _ in range(3):
+        model = Noisy()
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, rows(), loss=InterruptAt(model, range(1, 99), ten_seconds_and_stop), **settings)
+        clock[0] += 1000  # between the calls
+    model = Noisy()
+    history = fit(model, rows(), loss=InterruptAt(model, range(1, 99), ten_seconds_and_stop), **settings)
     assert history.seconds.tolist() == [50, 50, 50]
 
 
@@ -823,13 +846,13 @@ def test_on_a_device_that_must_not_be_waited_for(call, place, tmp_path, monkeypa
     monkeypatch.setattr(training, "_CHEAP_TO_READ", ())
     path = tmp_path / "run.pt"
     saved = []
-    write = training._write
+    write = training.write_checkpoint
 
     def spy(path, state):
         saved.append({name: value.clone() for name, value in state["model"].items()})
         write(path, state)
 
-    monkeypatch.setattr(training, "_write", spy)
+    monkeypatch.setattr(training, "write_checkpoint", spy)
     for seconds in (0, 1000):
         model = Noisy()
         path.unlink(missing_ok=True)
@@ -887,7 +910,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_checkpoint(cheap, tmp_p
         with pytest.raises(NonFiniteLossError, match=text):
             fit(model, rows(20), epochs=1, batch_size=5, loss=loss, **saved)
         if "checkpoint_seconds" in saved:
-            kept = training._read(path)
+            kept = training.read_checkpoint(path)
             assert kept["step"] == 3 and kept["model"]["weight"].isfinite().all()
         else:
             assert not path.exists()
@@ -1104,9 +1127,11 @@ def test_in_a_notebook_without_ipywidgets_no_warning_is_shown(capsys, monkeypatc
     monkeypatch.delenv("VAE_NOTES_PROGRESS", raising=False)
     kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
     monkeypatch.setitem(sys.modules, "IPython", kernel)
-    find_spec = training.importlib.util.find_spec
+    find_spec = progress_module.importlib.util.find_spec
     monkeypatch.setattr(
-        training.importlib.util, "find_spec", lambda name: None if name == "ipywidgets" else find_spec(name)
+        progress_module.importlib.util,
+        "find_spec",
+        lambda name: None if name == "ipywidgets" else find_spec(name),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from vae_notes.checks import check_count, check_finite, check_floating, check_tensors, value_checks_are_on
+from vae_notes.progress import progress_wanted, tqdm_class
 
 LogWeightFunction = Callable[[torch.Tensor, int, torch.Generator | None], torch.Tensor]
 
@@ -207,7 +208,7 @@ def importance_weighted_bound_in_chunks(
         Passed on. The same seed and rows_per_chunk give the same result; another rows_per_chunk hands
         the random numbers out in another order.
     progress
-        True shows a progress bar, False none, None one in a terminal only.
+        True shows a progress bar, False none, None one where somebody watches (a terminal or a notebook).
 
     Returns
     -------
@@ -261,11 +262,9 @@ def importance_weighted_bound_in_chunks(
 
 
 def _with_progress(chunks: Sequence[torch.Tensor], progress: bool | None) -> Iterable[torch.Tensor]:
-    if progress is False:
+    if not progress_wanted(progress):
         return chunks
-    from tqdm.auto import tqdm  # only here: importing it costs time, and most calls show no bar
-
-    return tqdm(chunks, desc="importance-weighted bound", disable=None if progress is None else False)
+    return tqdm_class()(chunks, desc="importance-weighted bound")
 
 
 def _check_samples_by_data(**tensors: torch.Tensor) -> None:

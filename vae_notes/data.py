@@ -11,7 +11,6 @@ import io
 import math
 import os
 import secrets
-import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from vae_notes import checks
+from vae_notes.progress import progress_wanted
 
 __all__ = ["ImageData", "binarize", "eight_gaussians", "load", "pinwheel", "two_moons"]
 
@@ -173,22 +173,12 @@ def _download(url: str, path: Path, key: str) -> bytes:
 
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # others may fetch the same file now
     try:
-        pooch.HTTPDownloader(progressbar=_interactive(), timeout=30)(url, str(part), None)
+        pooch.HTTPDownloader(progressbar=progress_wanted(None), timeout=30)(url, str(part), None)
         content = _content(part, key)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
     return content
-
-
-def _interactive() -> bool:
-    """Whether someone watches: VAE_NOTES_PROGRESS (0 or 1) decides, else a terminal or a notebook does."""
-    wish = os.environ.get("VAE_NOTES_PROGRESS")
-    if wish in ("0", "1"):
-        return wish == "1"
-    ipython = sys.modules.get("IPython")
-    in_notebook = ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
-    return in_notebook or sys.stderr.isatty()
 
 
 # --- Loaders ------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ class NormalLikelihood(nn.Module):
 
     def log_prob(self, x: Tensor, output: Tensor) -> Tensor:
         """log p(x|z) in nats, one value per datum; ``output`` holds the means."""
-        log_variance = self.log_variance.to(output.dtype).expand(output.shape)
+        log_variance = self.log_variance.to(output.dtype).expand(output.shape[-1:])  # (D,), for every datum
         return normal_log_prob(x, output, log_variance)
 
     def mean(self, output: Tensor) -> Tensor:
@@ -247,7 +247,7 @@ class DiscretizedLogisticLikelihood(nn.Module):
         """log P(x|z) in nats, one value per datum; ``output`` holds centres on the scale [0, 1]."""
         checks.check_floating(x=x)
         index = _grey_levels(x, self.levels)
-        log_scale = self.log_scale.to(output.dtype).expand(output.shape)
+        log_scale = self.log_scale.to(output.dtype).expand(output.shape[-1:])  # (D,), for every datum
         centre = output * (self.levels - 1)
         return discretized_logistic_log_prob(index, centre, log_scale, levels=self.levels)
 

@@ -135,9 +135,7 @@ class VAE(nn.Module):
                 f"{likelihood.outputs_per_dim} = {needed}, got {decoder.output_dim}"
             )
         if encoder.z_dim != decoder.z_dim:
-            raise ValueError(
-                f"encoder and decoder must share z_dim, got {encoder.z_dim} and {decoder.z_dim}"
-            )
+            raise ValueError(f"encoder and decoder must share z_dim, got {encoder.z_dim} and {decoder.z_dim}")
         if not 0 <= beta < math.inf:
             raise ValueError(f"beta must be finite and not negative, got {beta}")
         self.encoder, self.decoder, self.likelihood, self.beta = encoder, decoder, likelihood, beta

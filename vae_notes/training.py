@@ -6,14 +6,8 @@ device as a whole, and no step waits for a GPU. Whatever happens, the checkpoint
 and a call with the same arguments goes on from it: on a CPU bit for bit.
 """
 
-import hashlib
-import importlib.util
-import io
 import math
 import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,6 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from vae_notes import checks
+from vae_notes.checkpoints import fingerprint, read_checkpoint, write_checkpoint
+from vae_notes.interrupts import HeldSignals
+from vae_notes.progress import progress_wanted, tqdm_class
 
 __all__ = ["History", "NonFiniteLossError", "fit"]
 
@@ -233,7 +230,7 @@ class _Run:
         self.steps = math.ceil(len(data) / batch_size)  # per epoch
         self.path: Path | None = None  # of the checkpoint
         self.save_at = self.look_at = math.inf
-        self.signals = _Signals()
+        self.signals = HeldSignals()
 
     def set_up(self, learning_rate, weight_decay, max_grad_norm, seed, bfloat16) -> None:
         """The state at the very start: optimizer, streams of noise, an empty record."""
@@ -364,7 +361,7 @@ class _Run:
         if save or last:
             self._check_parameters()
         if save:
-            _write(self.path, self._state())
+            write_checkpoint(self.path, self._state())
             self.save_at = time.perf_counter() + self.checkpoint_seconds
         if stop:
             self.signals.deliver(f"stopped {self._place()}; {self._how_to_go_on()}")
@@ -435,9 +432,9 @@ class _Run:
             raise ValueError(f"checkpoint must lie in an existing folder that can be written, got {path}")
         self.path, self.checkpoint_seconds = path, checkpoint_seconds
         self.save_at = time.perf_counter() + checkpoint_seconds
-        self.settings |= {"data": _fingerprint(self.data), "held_out": _fingerprint(self.held_out)}
+        self.settings |= {"data": fingerprint(self.data), "held_out": fingerprint(self.held_out)}
         if path.exists():
-            state = _read(path)
+            state = read_checkpoint(path)
             self._compare(state)
             self._restore(state)
 
@@ -540,86 +537,6 @@ def _own_global_noise(seed: int, device: torch.device) -> Iterator[None]:
         _set_global_noise(device, before)
 
 
-class _Signals:
-    """Hold SIGINT and SIGTERM back, so that they stop a run between two steps and not within one."""
-
-    def __init__(self):
-        self.pending: int | None = None
-        self.previous: dict = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handler
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):  # someone wants it ignored
-                    self.previous[number] = signal.signal(number, self._hold)
-        return self
-
-    def _hold(self, number: int, frame) -> None:
-        if self.pending == number == signal.SIGINT:
-            raise KeyboardInterrupt("stopped at once by a second Ctrl-C; the checkpoint may be older")
-        if self.pending != signal.SIGTERM:  # which a later Ctrl-C must not replace
-            self.pending = number
-
-    def deliver(self, note: str) -> None:
-        """Do now what the signal would have done at once. A handler of the caller's is called."""
-        number, self.pending = self.pending, None
-        handler = self.previous[number]
-        if callable(handler) and handler is not signal.default_int_handler:
-            handler(number, None)
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt(note)
-        else:
-            raise SystemExit(128 + number)
-
-    def __exit__(self, kind, error, traceback) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-        # What came after the last look must not get lost; beside an error only the wish to terminate counts.
-        if self.pending == signal.SIGTERM or (self.pending is not None and kind is None):
-            self.deliver("stopped when training had ended")
-
-
-# --- Files --------------------------------------------------------------------------------------------
-
-
-def _write(path: Path, state: dict) -> None:
-    """Replace a file as a whole: written beside it, forced to disk, then renamed."""
-    packed = io.BytesIO()
-    torch.save(state, packed)
-    content = packed.getvalue()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(_first_line(content))
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> dict:
-    first, end, content = path.read_bytes().partition(b"\n")
-    if first + end != _first_line(content):  # torch.load alone would not notice a flipped bit in a weight
-        raise ValueError(
-            f"checkpoint {path} is damaged, or was not written by vae_notes.training.fit. "
-            "Delete it, or give another path, to start anew"
-        )
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-
-
-def _first_line(content: bytes) -> bytes:
-    return f"vae_notes.training checkpoint 1, SHA-256 {hashlib.sha256(content).hexdigest()}\n".encode()
-
-
-def _fingerprint(data: Tensor | None) -> str:
-    if data is None:
-        return "None"
-    content = data.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-    return f"{data.dtype} {tuple(data.shape)} with SHA-256 {hashlib.sha256(content).hexdigest()[:16]}"
-
-
 def _name_of(function) -> str:
     return str(getattr(function, "__qualname__", None if function is None else type(function).__name__))
 
@@ -660,37 +577,17 @@ def _check_data(data: Tensor, held_out: Tensor | None) -> None:
         )
 
 
-# --- Progress -----------------------------------------------------------------------------------------
-
-
-def _in_notebook() -> bool:
-    """Whether this runs in a Jupyter or Colab kernel, found without importing IPython."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
-
-
-def _progress_wanted(progress: bool | None) -> bool:
-    wish = os.environ.get("VAE_NOTES_PROGRESS", "")
-    if progress is not None:
-        return progress
-    return wish == "1" if wish in ("0", "1") else _in_notebook() or sys.stderr.isatty()
-
-
 class _Bar:
     """A progress bar that shows the averages of the current epoch so far; nothing where none is wanted."""
 
     def __init__(self, progress: bool | None, run: _Run):
-        self.visible = _progress_wanted(progress)
+        self.visible = progress_wanted(progress)
         self.run, self.bar = run, None
 
     def __enter__(self) -> Self:
         if self.visible:
-            if _in_notebook() and importlib.util.find_spec("ipywidgets"):  # else tqdm.notebook complains
-                from tqdm.notebook import tqdm
-            else:
-                from tqdm import tqdm
             total = self.run.epochs * self.run.steps
-            self.bar = tqdm(total=total, initial=self._steps_done(), unit="step", mininterval=0)
+            self.bar = tqdm_class()(total=total, initial=self._steps_done(), unit="step", mininterval=0)
         return self
 
     def _steps_done(self) -> int:
