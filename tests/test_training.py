@@ -493,7 +493,8 @@ def test_in_a_thread(whole):
 
 
 # One process that forks a child per case, so that PyTorch is imported once. A child tells each step it
-# begins; the parent sends the signal at the step it chose, and a random part of a step later.
+# begins and waits for leave to go on. The parent gives it up to the step it chose, and sends the signal a
+# random part of a step later; the child cannot be farther than the next step, however slow the machine is.
 KILLER = """
 import json, os, random, signal, sys, time
 import torch
@@ -503,11 +504,11 @@ import test_training as t
 folder, chance = sys.argv[2], random.Random(int(sys.argv[3]))
 t.fit(t.Noisy(), t.rows(), **t.SETTINGS)  # PyTorch imports much at the first step
 
-def child(path, steps_done):
+def child(path, steps, leave):
     model = t.Noisy()
     def tell():
-        os.write(steps_done, b".")
-        time.sleep(0.002)
+        os.write(steps, b".")
+        os.read(leave, 1)
     loss = t.InterruptAt(model, range(1, 99), tell)
     history = t.fit(model, t.rows(), loss=loss, checkpoint=path, checkpoint_seconds=0, **t.SETTINGS)
     parts = {name: values.tolist() for name, values in history.parts.items()}
@@ -515,15 +516,17 @@ def child(path, steps_done):
     torch.save({"model": model.state_dict(), "parts": parts, "held_out": held_out}, path + ".end")
 
 def run(path, number=None, after=0):
-    read, write = os.pipe()
-    sys.stdout.flush()
+    steps_read, steps_write = os.pipe()
+    leave_read, leave_write = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 99
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(steps_read)
+        os.close(leave_write)
         try:
             sys.stderr = open(os.devnull, "w")
-            child(path, write)
+            child(path, steps_write, leave_read)
             code = 0
         except KeyboardInterrupt:
             code = 130
@@ -531,20 +534,23 @@ def run(path, number=None, after=0):
             code = stop.code
         finally:
             os._exit(code)
-    os.close(write)
+    os.close(steps_write)
+    os.close(leave_read)
     steps = 0
-    while steps < after and os.read(read, 1):
+    while steps < after and os.read(steps_read, 1):
+        os.write(leave_write, b".")
         steps += 1
     if number is not None and steps == after:
         time.sleep(chance.random() * 0.006)
         os.kill(pid, number)
+    os.close(leave_write)  # the child no longer waits
     status = os.waitpid(pid, 0)[1]
-    os.close(read)
+    os.close(steps_read)
     return os.waitstatus_to_exitcode(status)
 
 codes = {}
 for name in ("SIGINT", "SIGTERM", "SIGKILL"):
-    for after in (1, 5, 6, 12, 17):
+    for after in (1, 6, 17):
         path = f"{folder}/{name}-{after}"
         codes[f"{name}-{after}"] = [run(path, getattr(signal, name), after), run(path)]
 path, killed = f"{folder}/again", []
@@ -563,7 +569,7 @@ def test_killed_processes_resume_bit_for_bit(whole, tmp_path):
         [sys.executable, "-c", KILLER, here, str(tmp_path), seed],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert out.returncode == 0, out.stderr

@@ -309,6 +309,40 @@ def check_range(low: float, high: float, **tensors: torch.Tensor) -> None:
             )
 
 
+def check_binary(**tensors: torch.Tensor) -> None:
+    """Raise unless the arguments hold zeros and ones only, while value checks are on.
+
+    Parameters
+    ----------
+    **tensors
+        The arguments to check, under their own names.
+
+    Raises
+    ------
+    ValueError
+        If one holds another value; the message gives the range seen and the two ways out for grey pixels.
+
+    Examples
+    --------
+    >>> check_binary(x=torch.tensor([0.0, 1.0]))
+    >>> check_binary(x=torch.tensor([0.0, 0.5]))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: x must be binary (0 or 1), but its values lie between 0 and 0.5 and are not all 0 or 1. ...
+    """
+    if not value_checks_are_on():
+        return
+    for name, tensor in tensors.items():
+        if not ((tensor == 0) | (tensor == 1)).all():
+            check_no_nan(**{name: tensor})
+            raise ValueError(
+                f"{name} must be binary (0 or 1), but its values lie between {tensor.min().item():g} and "
+                f"{tensor.max().item():g} and are not all 0 or 1. Grey pixels have no Bernoulli probability. Make "
+                "them binary with vae_notes.data.binarize, or, if they are probabilities of a 1 in [0, 1], pass "
+                "soft_targets=True"
+            )
+
+
 def check_count(**counts: int) -> None:
     """Raise unless each argument is a whole number of at least 1.
 

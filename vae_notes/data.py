@@ -384,7 +384,7 @@ def two_moons(n: int, *, generator: torch.Generator | None = None) -> Tensor:
     Returns
     -------
     Tensor
-        (n, 2) float32.
+        (n, 2), of the default dtype of torch.
 
     Raises
     ------
@@ -422,7 +422,7 @@ def eight_gaussians(n: int, *, generator: torch.Generator | None = None) -> Tens
     Returns
     -------
     Tensor
-        (n, 2) float32.
+        (n, 2), of the default dtype of torch.
 
     Raises
     ------
@@ -458,7 +458,7 @@ def pinwheel(n: int, *, generator: torch.Generator | None = None) -> Tensor:
     Returns
     -------
     Tensor
-        (n, 2) float32.
+        (n, 2), of the default dtype of torch.
 
     Raises
     ------

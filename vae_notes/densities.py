@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from vae_notes.checks import (
+    check_binary,
     check_class_indices,
     check_count,
     check_finite,
@@ -196,7 +197,7 @@ def bernoulli_log_prob(x: torch.Tensor, logits: torch.Tensor, *, soft_targets: b
         # One kernel instead of seven: this line is in the hot loop of most VAEs in print.
         x, logits = torch.broadcast_tensors(x, logits)
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
-    _check_binary(x)
+    check_binary(x=x)
     # sigmoid(-a) = 1 - sigmoid(a): the sign of the logit chooses the outcome, with nothing to multiply by 0.
     return F.logsigmoid((2 * x - 1) * logits).sum(-1)
 
@@ -206,17 +207,6 @@ def _soft_log_prob_at_infinite_logits(x: torch.Tensor, logits: torch.Tensor) -> 
     on = torch.where(x == 0, 0, x * F.logsigmoid(logits))
     off = torch.where(x == 1, 0, (1 - x) * F.logsigmoid(-logits))
     return (on + off).sum(-1)
-
-
-def _check_binary(x: torch.Tensor) -> None:
-    if not value_checks_are_on() or ((x == 0) | (x == 1)).all():
-        return
-    check_no_nan(x=x)
-    raise ValueError(
-        f"x must be binary (0 or 1), but its values lie between {x.min().item():g} and {x.max().item():g} "
-        "and are not all 0 or 1. Grey pixels have no Bernoulli probability. Make them binary with "
-        "vae_notes.data.binarize, or, if they are probabilities of a 1 in [0, 1], pass soft_targets=True"
-    )
 
 
 def categorical_log_prob(x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

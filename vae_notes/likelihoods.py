@@ -89,7 +89,11 @@ class BernoulliLikelihood(nn.Module):
 
     def check(self, x: Tensor) -> None:
         """Raise unless x could be a target: 0 or 1 (or in [0, 1] with ``soft_targets``)."""
-        bernoulli_log_prob(x, torch.zeros_like(x), soft_targets=self.soft_targets)
+        checks.check_floating(x=x)
+        if self.soft_targets:
+            checks.check_range(0, 1, x=x)
+        else:
+            checks.check_binary(x=x)
 
 
 class NormalLikelihood(nn.Module):
