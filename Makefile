@@ -1,7 +1,8 @@
 # What a contributor needs; `make` alone lists it. Works with GNU make 3.81 (macOS) and later.
 PYTHON ?= python3
 PY := .venv/bin/python
-NOTEBOOK_WORKERS ?= 2
+# A file's tests stay together (loadfile: xdist's groups do not work with pytest 9.2), long files start first.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint normalise outputs new-chapter set-repo bench clean environment
@@ -14,13 +15,14 @@ book: environment ## build the website into _build/html (runs the chapters whose
 
 test: environment lint book ## prove everything: lint, build, package, notebooks, every page in a browser
 	@$(PY) book/tools/browser.py
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(NOTEBOOK_WORKERS) --dist loadgroup
+	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
 
 lint: environment ## check the style of the code and of the cells
 	@$(PY) -m ruff check --quiet .
 
-normalise: environment ## bring the notebooks into the form in which they are stored
+normalise: environment ## bring the notebooks into the form in which they are stored, and README's list of them
 	@$(PY) book/tools/normalise.py
+	@$(PY) book/tools/repository.py
 
 outputs: environment ## run the chapters and store their short text outputs
 	@$(PY) book/tools/normalise.py --execute

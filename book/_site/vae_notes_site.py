@@ -4,11 +4,15 @@
   and names a CDN: its handlers are disconnected.
 - MathJax comes with the site: of the files that sphinx-mathjax-offline brings, those that a page can ask for
   are copied (its own extension would copy all 24 MB).
+
+It also marks the boxes of common mistakes, which are plain blockquotes in the source, for the style sheet.
 """
 
 import shutil
 from importlib.metadata import files
 from pathlib import Path
+
+from docutils import nodes
 
 MATHJAX_FILES = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts")
 
@@ -42,7 +46,14 @@ def copy_mathjax(app, failure):
         copy(source / name, target / name)
 
 
+def mark_mistakes(app, doctree):
+    for quote in doctree.findall(nodes.block_quote):
+        if quote.astext().startswith("Common mistakes"):
+            quote["classes"].append("mistakes")
+
+
 def setup(app):
     app.connect("config-inited", disconnect_thebe)
+    app.connect("doctree-read", mark_mistakes)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

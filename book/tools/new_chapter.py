@@ -8,6 +8,7 @@ import sys
 
 from normalise import as_text, normalise
 from project import ROOT
+from repository import write_readme
 
 ORDER = ("title", "aims", "needs", "first-idea", "first-idea-check", "mistakes", "summary", "exercises")
 
@@ -66,6 +67,7 @@ def main(name):
     path.write_text(as_text(chapter(name)), encoding="utf8")
     lines = contents.read_text(encoding="utf8").rstrip("\n").splitlines()
     contents.write_text("\n".join([*lines, f"      - file: book/{name}"]) + "\n", encoding="utf8")
+    write_readme()
     print(f"{path.relative_to(ROOT)} is there and stands last in _toc.yml: put it in its place and write it")
 
 

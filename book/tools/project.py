@@ -50,6 +50,7 @@ def notebook_environment(threads=1):
         "OMP_NUM_THREADS": number,
         "MKL_NUM_THREADS": number,
         "OPENBLAS_NUM_THREADS": number,
+        "OMP_WAIT_POLICY": "PASSIVE",  # on a busy machine, waiting threads that spin cost ten times the work
         "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
         "JUPYTER_DATA_DIR": str(state / "data"),
         "JUPYTER_CONFIG_DIR": str(state / "config"),

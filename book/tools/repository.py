@@ -1,14 +1,15 @@
 """The repository's address: set in _config.yml, copied by this tool where a file format forces a copy on us.
 
-``python book/tools/repository.py`` prints it; with an address as argument it is changed everywhere
-(`make set-repo URL=https://github.com/OWNER/REPO`).
+``python book/tools/repository.py`` writes the README's table of chapters anew and prints the address; with an
+address as argument it is changed everywhere (`make set-repo URL=https://github.com/OWNER/REPO`).
 """
 
+import json
 import re
 import sys
 
 import yaml
-from project import ROOT
+from project import ROOT, notebooks
 
 # Files that hold a copy; beside them every notebook's setup cell does.
 COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md")
@@ -52,6 +53,31 @@ def colab_address(page, root=ROOT):
     )
 
 
+def title(path):
+    """The title of a notebook, which is the first line of its first cell."""
+    first = "".join(json.loads(path.read_text(encoding="utf8"))["cells"][0]["source"])
+    return first.splitlines()[0].removeprefix("# ")
+
+
+def chapter_table():
+    """The README's table of chapters, with what opens each in Colab."""
+    rows = ["| chapter | in Colab |", "|---|---|"]
+    for path in notebooks():
+        colab = colab_address(f"book/{path.stem}")
+        rows.append(f"| [{path.stem[:2]} {title(path)}](book/{path.name}) | [open]({colab}) |")
+    return "\n".join(rows)
+
+
+def readme_with_table(text):
+    """The README's text with the table of chapters of now."""
+    return re.sub(r"(<!-- chapters.*?-->\n\n).*?(\n\n<!-- end -->)", rf"\1{chapter_table()}\2", text, flags=re.DOTALL)
+
+
+def write_readme():
+    readme = ROOT / "README.md"
+    readme.write_text(readme_with_table(readme.read_text(encoding="utf8")), encoding="utf8")
+
+
 def maintained(root=ROOT):
     """The files in which this tool keeps the address."""
     return [root / name for name in COPIES if (root / name).exists()] + sorted((root / "book").glob("*.ipynb"))
@@ -69,6 +95,7 @@ def set_address(address, root=ROOT):
 def main(arguments):
     if arguments:
         set_address(arguments[0])
+    write_readme()
     print(settings()["url"])
 
 

@@ -84,7 +84,7 @@ def figure_faults(notebook):
         if figures and len(alt) < SHORTEST_ALT:
             yield f"cell {cell['id']}: a figure whose alternative text is missing or only names it: {alt!r}"
         if alt and not figures:
-            yield f"cell {cell['id']}: an alternative text without a figure"
+            yield f"cell {cell['id']}: an alternative text without a stored figure (`make outputs`)"
 
 
 def exercise_faults(notebook):

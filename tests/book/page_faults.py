@@ -16,12 +16,13 @@ OPEN_EVERYTHING = "document.querySelectorAll('details').forEach(box => box.open 
 MATHJAX_DONE = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
 IMAGES = """() => [...document.images].map(i => ({
     src: i.getAttribute('src'), alt: i.alt.trim(), drawn: i.complete && i.naturalWidth > 0}))"""
-# Elements that reach over the right edge, outermost first, to say which one makes the page scroll.
+# Elements that reach over the right edge and lie in no box that scrolls: they make the page scroll.
 WIDE = """() => {
     const edge = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= edge) return [];
-    return [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > edge + 1)
-        .map(e => e.tagName.toLowerCase() + '.' + [...e.classList].join('.')).slice(0, 5);
+    const boxed = e => e && (getComputedStyle(e).overflowX !== 'visible' || boxed(e.parentElement));
+    const wide = [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > edge + 1);
+    return ['the page', ...wide.filter(e => !boxed(e.parentElement)).map(e => e.outerHTML.slice(0, 100))].slice(0, 5);
 }"""
 # Of the thousands of coloured words of code, one of each kind: axe would judge the same colour again and again.
 TOKENS_ONCE = """() => {
@@ -104,7 +105,7 @@ def image_faults(page):
 def scroll_faults(page):
     wide = page.evaluate(WIDE)
     if wide:
-        yield f"scroll: the page scrolls sideways because of {', '.join(wide)}"
+        yield f"scroll: the page scrolls sideways because of {', '.join(wide[1:])}"
 
 
 def axe_faults(page):

@@ -123,7 +123,7 @@ def test_a_solution_without_folded_code_is_found_out(good):
         (None, 1, "missing or only names it"),
         ("A curve", 1, "missing or only names it"),
         ("A curve that falls steeply and then levels off", 2, "2 figures"),
-        ("A curve that falls steeply and then levels off", 0, "without a figure"),
+        ("A curve that falls steeply and then levels off", 0, "without a stored figure"),
         ("A curve that falls steeply and then levels off", 1, None),
     ],
 )

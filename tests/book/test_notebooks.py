@@ -9,8 +9,6 @@ from normalise import as_text, normalise
 from notebook_runs import build_wheel, make_colab_like, run_notebook
 from project import BUILD, notebooks
 
-pytestmark = pytest.mark.xdist_group("notebooks")
-
 REPORT = BUILD / "test-reports" / "notebooks.json"
 MOST_SECONDS = 60
 MOST_BYTES = 2e9

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from project import ROOT, notebooks
-from repository import colab_address, maintained, set_address, settings, setup_cell, slug
+from repository import colab_address, maintained, readme_with_table, set_address, settings, setup_cell, slug
 
 ADDRESS = settings()["url"]
 SKIPPED = {".git", ".venv", "_build", "shared", "__pycache__", ".pytest_cache", ".ruff_cache", "build", "dist"}
@@ -52,6 +52,7 @@ def test_the_copies_equal_the_setting():
 
 def test_the_readme_opens_every_chapter_in_colab():
     readme = (ROOT / "README.md").read_text(encoding="utf8")
+    assert readme == readme_with_table(readme), "run `make normalise`"
     linked = re.findall(r"https://colab\.research\.google\.com/[^\s)]+", readme)
     assert linked == [colab_address(f"book/{path.stem}") for path in notebooks()]
 

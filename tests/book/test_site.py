@@ -9,8 +9,6 @@ from page_faults import MODES, WIDTHS, page_faults, serve
 from playwright.sync_api import sync_playwright
 from project import HTML, pages
 
-pytestmark = pytest.mark.xdist_group("site")
-
 PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html"]
 
 
