@@ -25,7 +25,7 @@ def test_all_statements_are_listed():
     assert len(KNOWN) == 401
 
 
-def test_functions(path):
+def names_of_tests(path):
     """The names of the tests in a file, ``Class::test`` for those in a class."""
     if not path.is_file():
         return set()
@@ -38,9 +38,6 @@ def test_functions(path):
     return names
 
 
-test_functions.__test__ = False
-
-
 def check_fault(check, entry, cells):
     """Why this check is none, or nothing."""
     if check == "text" or check.startswith(("text:", "text ")):
@@ -48,7 +45,7 @@ def check_fault(check, entry, cells):
         return None if len(reason) >= SHORTEST_REASON else "is only text and gives no reason"
     if "::" in check:
         path, _, name = check.partition("::")
-        return None if name.partition("[")[0] in test_functions(ROOT / path) else f"names no test: {check}"
+        return None if name.partition("[")[0] in names_of_tests(ROOT / path) else f"names no test: {check}"
     return None if check in cells else f"names no cell: {check}"
 
 

@@ -44,6 +44,7 @@ def test_the_front_door_leads_to_the_book(browser, site):
     page = browser.new_page()
     page.goto(site)
     page.wait_for_url(f"**/{PAGES[0]}")
+    assert page.url == site + PAGES[0]
     page.close()
 
 
