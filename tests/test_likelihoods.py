@@ -195,3 +195,10 @@ def test_values_are_not_checked_inside_the_training_loop():
 def test_bad_arguments(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_grey_pixels_need_soft_targets():
+    grey, logits = torch.tensor([[0.5]]), torch.zeros(1, 1)
+    assert BernoulliLikelihood(soft_targets=True).log_prob(grey, logits).item() == pytest.approx(-math.log(2))
+    with pytest.raises(ValueError, match="soft_targets"):
+        BernoulliLikelihood().log_prob(grey, logits)

@@ -115,6 +115,16 @@ def test_reconstruct_decodes_the_mean():
     assert torch.equal(vae.reconstruct(x), torch.sigmoid(vae.decoder(vae.encoder(x)[0])))
 
 
+def test_decoder_output_is_linear_in_its_last_layer():
+    """No sigmoid is hidden in the decoder: the likelihood wants logits, which can be any number."""
+    decoder = small_vae().decoder
+    with torch.no_grad():
+        decoder.output.bias.fill_(7.0)
+        hidden = torch.relu(decoder.hidden(torch.ones(3, 2)))
+        expected = hidden @ decoder.output.weight.T + 7.0
+        assert torch.allclose(decoder(torch.ones(3, 2)), expected)
+
+
 def test_log_variance_bound_holds_and_is_off_by_default():
     with torch.no_grad():
         wild = small_vae().encoder
@@ -167,6 +177,7 @@ def test_check_data_names_the_fault():
             ValueError,
             r"decoder.output_dim must be x_dim \* outputs_per_dim = 6 \* 5 = 30, got 6",
         ),
+        (lambda: VAE(Encoder(6, 4, 2), Decoder(2, 4, 7), BernoulliLikelihood()), ValueError, "= 6, got 7"),
         (
             lambda: VAE(Encoder(6, 4, 2), Decoder(3, 4, 6), BernoulliLikelihood()),
             ValueError,
