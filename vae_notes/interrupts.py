@@ -16,6 +16,7 @@ class HeldSignals:
 
     Examples
     --------
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
     >>> with HeldSignals() as signals:
     ...     signal.raise_signal(signal.SIGINT)  # as Ctrl-C would
     ...     print("the step is finished first:", signals.pending == signal.SIGINT)
@@ -25,6 +26,7 @@ class HeldSignals:
     ...         print(stop)
     the step is finished first: True
     stopped after this step
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
 
     def __init__(self):
