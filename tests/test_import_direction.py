@@ -22,6 +22,8 @@ LAYERS = [
 ]
 # To the side: these import the ground only, and nothing imports them.
 SIDE = {"training", "data", "plots"}
+# On top: recorded runs put the modules to use. Nothing imports them, but chapters and the command line.
+TOP = "reproduce"
 # Libraries that cost time, by the modules that may import them at their top. Others import them in functions.
 HEAVY = {
     "matplotlib": {"plots"},
@@ -30,8 +32,10 @@ HEAVY = {
     "pooch": set(),
     "scipy": set(),
     "tqdm": set(),
+    "joblib": set(),
 }
 FILES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
+ON_TOP = {path.relative_to(PACKAGE).as_posix(): path for path in sorted((PACKAGE / TOP).rglob("*.py"))}
 
 
 def imported_modules(tree):
@@ -82,6 +86,11 @@ def test_heavy_libraries_are_imported_where_they_are_used(module):
     assert top_level_heavy(module, FILES[module].read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("name", ON_TOP)
+def test_recorded_runs_import_heavy_libraries_where_they_are_used(name):
+    assert top_level_heavy(TOP, ON_TOP[name].read_text(encoding="utf-8")) == []
+
+
 def test_the_graph_names_no_module_that_is_gone():
     assert set(FILES) == set().union(*LAYERS, SIDE)
 
@@ -101,6 +110,7 @@ def test_the_package_itself_imports_no_module():
         ("training", "from vae_notes import bounds", ["bounds"]),
         ("data", "from vae_notes import plots, training", ["plots", "training"]),
         ("models", "from vae_notes import plots", ["plots"]),
+        ("plots", "from vae_notes.reproduce import recorded", ["reproduce"]),
         ("models", "from vae_notes.bounds import log_weights", []),
     ],
 )

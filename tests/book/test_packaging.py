@@ -26,8 +26,9 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    modules = {f"vae_notes/{path.name}" for path in (ROOT / "vae_notes").glob("*.py")}
-    assert {name for name in names if ".dist-info/" not in name} == modules
+    package = ROOT / "vae_notes"
+    files = [*package.rglob("*.py"), *package.glob("reproduce/results/*.json")]
+    assert {name for name in names if ".dist-info/" not in name} == {p.relative_to(ROOT).as_posix() for p in files}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -1,0 +1,231 @@
+"""Recorded runs: nothing is lost when they are stopped, and what the package ships is what its recipes make."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vae_notes import data
+from vae_notes.checkpoints import fingerprint
+from vae_notes.reproduce import Recipe, find_recipe, recipe_names, recorded
+from vae_notes.reproduce.__main__ import main
+from vae_notes.reproduce.runner import run_recipe
+
+CHEAP_SECONDS = 20  # a recorded training is made again here if it took no longer
+NAMES = recipe_names()
+
+
+def toy(variant, seed, epochs, device):
+    """A training that is over at once: its numbers say what it was called with."""
+    return {"elbo": 100.0 * variant["beta"] + 10 * seed + epochs, "curve": [[float(seed)], [0.5]]}
+
+
+TOY = Recipe("a toy", toy, {"a / b": {"beta": 1}, "a _ b": {"beta": 2}}, epochs=3, seeds=2)
+
+
+def test_every_variant_runs_with_every_seed(tmp_path):
+    result = run_recipe("toy", TOY, tmp_path / "toy.json", progress=False)
+    assert [(run["variant"], run["seed"]) for run in result.runs] == [
+        ("a / b", 0), ("a / b", 1), ("a _ b", 0), ("a _ b", 1),
+    ]  # fmt: skip
+    table = result.table("elbo")
+    assert table["a / b"].tolist() == [103, 113] and table["a _ b"].tolist() == [203, 213]
+    assert result.table("curve")["a _ b"].shape == (2, 2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.json"]
+
+
+def test_the_result_says_how_it_was_made(tmp_path):
+    run_recipe("toy", TOY, tmp_path / "toy.json", epochs=7, seeds=1, progress=False)
+    settings = json.loads((tmp_path / "toy.json").read_text())["settings"]
+    assert settings["command"] == "python -m vae_notes.reproduce toy --epochs 7 --seeds 1 --device cpu"
+    assert settings["versions"]["torch"] == torch.__version__
+    assert settings["data"]["digits"]["train"] == fingerprint(data.load("digits").train)
+    assert (settings["epochs"], settings["seeds"], settings["device"]) == (7, 1, "cpu")
+
+
+def test_jobs_side_by_side_give_the_same(tmp_path):
+    alone = run_recipe("toy", TOY, tmp_path / "alone.json", progress=False)
+    both = run_recipe("toy", TOY, tmp_path / "both.json", jobs=2, progress=False)
+    strip = [
+        [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs] for result in (alone, both)
+    ]
+    assert strip[0] == strip[1]
+
+
+def test_a_run_that_failed_goes_on_where_it_was(tmp_path):
+    called = []
+
+    def breaks(variant, seed, epochs, device):
+        called.append((variant["beta"], seed))
+        if len(called) == 3:
+            raise KeyboardInterrupt
+        return toy(variant, seed, epochs, device)
+
+    recipe = replace(TOY, run=breaks)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe("toy", recipe, tmp_path / "toy.json", progress=False)
+    assert not (tmp_path / "toy.json").exists()
+    result = run_recipe("toy", recipe, tmp_path / "toy.json", progress=False)
+    assert called == [(1, 0), (1, 1), (2, 0), (2, 0), (2, 1)]
+    assert result.table("elbo")["a _ b"].tolist() == [203, 213]
+
+
+def test_more_seeds_keep_those_that_are_done(tmp_path):
+    """Seeds may differ between the goes: each training is the same whatever the others are."""
+    called = []
+
+    def counts(variant, seed, epochs, device):
+        called.append(seed)
+        if seed == 1:
+            raise RuntimeError("stop")
+        return toy(variant, seed, epochs, device)
+
+    recipe = replace(TOY, run=counts, variants={"only": {"beta": 1}})
+    with pytest.raises(RuntimeError, match="stop"):
+        run_recipe("toy", recipe, tmp_path / "toy.json", progress=False)
+    run_recipe("toy", recipe, tmp_path / "toy.json", seeds=1, progress=False)
+    assert called == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"epochs": 4}, "other epochs"), ({"variants": {"a / b": {"beta": 9}}}, "other variants")],
+)
+def test_parts_of_other_settings_are_refused(tmp_path, change, words):
+    def fails(variant, seed, epochs, device):
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        run_recipe("toy", replace(TOY, run=fails), tmp_path / "toy.json", progress=False)
+    with pytest.raises(ValueError, match=words):
+        run_recipe("toy", replace(TOY, **change), tmp_path / "toy.json", progress=False)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), [1.0, float("inf")], [[1.0], [float("nan")]]])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, bad):
+    recipe = replace(TOY, run=lambda variant, seed, epochs, device: {"elbo": bad})
+    with pytest.raises(ValueError, match="the result 'elbo' of variant 'a / b', seed 0, is not finite"):
+        run_recipe("toy", recipe, tmp_path / "toy.json", progress=False)
+
+
+def test_a_recipe_needs_variants_and_counts():
+    with pytest.raises(ValueError, match="at least one variant"):
+        replace(TOY, variants={})
+    with pytest.raises(ValueError, match="epochs"):
+        replace(TOY, epochs=0)
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from vae_notes.reproduce import Recipe
+from vae_notes.reproduce.runner import run_recipe
+
+def slow(variant, seed, epochs, device):
+    time.sleep(0.2)
+    return {"elbo": float(seed)}
+
+run_recipe("toy", Recipe("slow", slow, {"only": {}}, epochs=1, seeds=8), Path(sys.argv[1]), progress=False)
+"""
+
+
+def test_a_killed_run_loses_only_what_was_under_way(tmp_path):
+    output = tmp_path / "toy.json"
+    command = [sys.executable, "-c", PROGRAM, str(output)]
+    run = subprocess.Popen(command)
+    parts = tmp_path / "toy.json.parts"
+    end = time.monotonic() + 60
+    while len(list(parts.glob("0.*.json"))) < 3 and time.monotonic() < end:
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    done = {path: path.stat().st_mtime_ns for path in parts.glob("0.*.json")}
+    assert 3 <= len(done) < 8 and not output.exists()
+    for path in done:
+        json.loads(path.read_text())
+    written = {path.name: path.read_text() for path in done}
+    subprocess.run(command, check=True)
+    again = {f"0.{run['seed']}.json": json.dumps(run) for run in json.loads(output.read_text())["runs"]}
+    assert len(again) == 8 and written.items() <= again.items()
+
+
+def test_the_command_lists_the_runs(capsys):
+    assert main([]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == NAMES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["no-such-run"], "name must be one of the recorded runs, got 'no-such-run'"),
+        (["no-such-run", "--seeds", "0"], "must be at least 1, got 0"),
+    ],
+)
+def test_the_command_says_what_is_wrong(capsys, arguments, words):
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_result_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no recorded result 'nothing': make it by"):
+        recorded("nothing")
+
+
+def test_a_table_of_nothing_is_named(tmp_path):
+    result = run_recipe("toy", TOY, tmp_path / "toy.json", progress=False)
+    with pytest.raises(KeyError, match="there are: curve, elbo"):
+        result.table("kl")
+
+
+# The results that the package ships.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recorded_result_belongs_to_its_recipe(name):
+    """A recipe that changed without a new run would leave numbers behind that its command does not give."""
+    recipe, result = find_recipe(name), recorded(name)
+    assert result.variants == json.loads(json.dumps(dict(recipe.variants)))
+    assert (result.settings["epochs"], result.settings["seeds"]) == (recipe.epochs, recipe.seeds)
+    assert set(result.settings["data"]) == set(recipe.datasets)
+    wanted = [(variant, seed) for variant in recipe.variants for seed in range(recipe.seeds)]
+    assert [(run["variant"], run["seed"]) for run in result.runs] == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recorded_result_is_of_the_data_at_hand(name):
+    for dataset, hashes in recorded(name).settings["data"].items():
+        if dataset != "digits" and not os.environ.get("VAE_NOTES_DATA"):
+            pytest.skip(f"{dataset} is not at hand: VAE_NOTES_DATA is not set")
+        loaded = data.load(dataset)
+        assert hashes == {"train": fingerprint(loaded.train), "test": fingerprint(loaded.test)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cheapest_training_gives_what_is_recorded(name):
+    """The command gives the recorded numbers again: within the spread over seeds, which another machine may use up."""
+    recipe, result = find_recipe(name), recorded(name)
+    if set(recipe.datasets) != {"digits"}:
+        pytest.skip("needs a download")
+    cheapest = min(result.runs, key=lambda run: run["seconds"])
+    if cheapest["seconds"] > CHEAP_SECONDS:
+        pytest.skip(f"the cheapest training took {cheapest['seconds']} s")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    again = recipe.run(dict(recipe.variants[cheapest["variant"]]), cheapest["seed"], recipe.epochs, "cpu")
+    torch.set_num_threads(threads)
+    assert set(again) == set(cheapest["results"])
+    for key, value in again.items():
+        over_seeds = result.table(key)[cheapest["variant"]]
+        spread = over_seeds.std(0, ddof=1) if len(over_seeds) > 1 else 0
+        room = 3 * spread + 1e-3 * (1 + np.abs(over_seeds).max())
+        assert np.all(np.abs(np.array(value) - np.array(cheapest["results"][key])) <= room), key

@@ -1,0 +1,1 @@
+"""One file a recorded run; each defines ``RECIPE``. The name of the run is the file's, with hyphens."""
