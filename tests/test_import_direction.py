@@ -14,11 +14,13 @@ PACKAGE = Path(vae_notes.__file__).parent
 # From the ground up: a module may import those on lower lines. A new module gets its line here.
 LAYERS = [
     {"checks", "checkpoints", "interrupts", "progress"},
-    {"densities"},
-    {"divergences"},
-    {"reparameterization", "monte_carlo", "bounds"},
-    {"linear_gaussian", "likelihoods"},
+    {"densities", "categorical", "straight_through", "schedules", "coding", "latent_space", "anomaly"},
+    {"divergences", "student_t", "gumbel", "vector_quantization", "autoregressive", "bits_back"},
+    {"reparameterization", "monte_carlo", "bounds", "collapse", "relaxed_categorical"}
+    | {"student_t_likelihood", "student_t_divergences", "multivariate_student_t"},
+    {"linear_gaussian", "likelihoods", "information", "free_bits", "categorical_vae"},
     {"models"},
+    {"autoencoder", "student_t_latent"},
 ]
 # To the side: these import the ground only, and nothing imports them.
 SIDE = {"training", "data", "plots"}
