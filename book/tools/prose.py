@@ -27,14 +27,14 @@ from project import ROOT, notebooks
 from spylls.hunspell import Dictionary
 
 LIST = ROOT / "book/tools/words.yml"
-# What is no prose: code, formulas, HTML, targets of links, addresses, roles.
+# What is no prose: code, formulas, HTML, targets of links, addresses, roles, a title after the year of a paper.
 NO_PROSE = re.compile(
     r"```.*?```|``[^`]*``|`[^`]*`|\$\$.+?\$\$|\$[^$]+?\$|<!--.*?-->|</?[a-z][^>]*>|\]\([^)]*\)|https?://\S+|\{[a-z]+\}"
-    r"|^ *\w+(?:, \w+)* : [^\n]*|^>>> .*?(?:\n\s*\n|\Z)|\(eq-[a-z0-9-]+\)",
+    r"|^ *\w+(?:, \w+)* : [^\n]*|^>>> .*?(?:\n\s*\n|\Z)|\(eq-[a-z0-9-]+\)|\((?:19|20)\d\d\), [A-Z][^;.]*[;.]",
     re.DOTALL | re.MULTILINE,
 )
 REFERENCES = re.compile(r"^## References\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 CODE_SIGNS = re.compile(r"[_=<>(){}\[\]|\\/*^@#%+~\d]|\w[.:]\w|[a-z][A-Z]|[A-Z]{2}[a-z]")
 SENTENCE_END = re.compile(r"(?:^|[.!?:|*#>\-])[\"')\]]*\s*$")
 # British endings and what the American dictionary knows in their place.
@@ -108,7 +108,7 @@ class Words:
     def __init__(self):
         own = yaml.safe_load(LIST.read_text(encoding="utf8"))
         self.write = own["write"]
-        self.own = {word.lower() for group in ("names", "words") for word in own[group]}
+        self.names, self.own = set(own["names"]), set(own["words"])
         self.seen = {}
 
     def knows(self, word):
@@ -117,9 +117,10 @@ class Words:
         return self.seen[word]
 
     def look_up(self, word):
-        lower = word.lower().removesuffix("'s")
+        name = word.removesuffix("'s")
+        lower = name.lower()
         forms = {word, lower} | {re.sub(british, american, lower) for british, american in AMERICAN}
-        return lower in self.own or any(dictionary().lookup(form) for form in forms)
+        return lower in self.own or name in self.names or any(dictionary().lookup(form) for form in forms)
 
 
 def plain_words(text):
@@ -152,8 +153,9 @@ def typos_faults(found, words):
     lines = [(where, line) for where, text in found for line in text.splitlines()]
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "typos.toml"
-        own = "".join(f'"{word}" = "{word}"\n' for word in sorted(words.own))
-        settings.write_text(f"[default.extend-words]\n{own}", encoding="utf8")
+        lists = {"extend-identifiers": words.names, "extend-words": words.own}
+        own = [f"[default.{key}]\n" + "".join(f'"{w}" = "{w}"\n' for w in sorted(ws)) for key, ws in lists.items()]
+        settings.write_text("".join(own), encoding="utf8")
         command = [Path(sys.executable).with_name("typos"), "--locale", "en-gb", "--format", "json", "--isolated"]
         text = "\n".join(line for _, line in lines)
         done = subprocess.run([*command, "--config", settings, "-"], input=text, capture_output=True, text=True, check=False)

@@ -5,7 +5,8 @@ arguments do not make another one of it. It is known in a chapter when
 
 - the first column of a table in book/notation.md shows it (a row that ends in "(chapter 01)" holds there only), or
 - the chapter has named it before or in the same cell: a formula inside a sentence holds it ("we write $a$ for the
-  slope", "let $q=\\mathcal{N}(m, v)$"), or a displayed line defines it, standing alone to the left of = or \\sim.
+  slope", "let $q=\\mathcal{N}(m, v)$"), or a displayed line defines it, standing alone to the left of = or \\sim;
+- the formula itself binds it, as a sum its index and an integral its variable.
 
 So a letter that only displayed formulas use, and that nobody mentions, is found; a wrong one, too, if it is no other
 symbol of the chapter.
@@ -29,7 +30,9 @@ SYMBOL = re.compile(
 )
 SUBSCRIPT = re.compile(r"[_^](\{[^{}]*\}|\\[A-Za-z]+|.)")
 # What a reader of such a book knows without being told.
-COMMON = {"e", r"\pi", r"\mathbb{R}"}
+COMMON = {"e", "O", r"\pi", r"\mathbb{R}"}
+# The index of a sum or a product, and the variable of an integral, which comes after a d.
+BOUND = re.compile(r"\\(?:sum|prod)(?:\\limits)?_\{?([A-Za-z])|\\int.*?(?<![A-Za-z\\])d(\\?[A-Za-z]+)", re.DOTALL)
 ROW = re.compile(r"^\| *(\$.*?) \|.*?$", re.MULTILINE)
 HOLDS_IN = re.compile(r"\(chapters? (\d\d(?:(?:, | and )\d\d)*)\)")
 
@@ -78,6 +81,7 @@ def undefined(notebook, chapter, notation=None):
         for formula, inside in found:
             known |= set(symbols(formula) if inside else defined(formula))
         for formula, _ in found:
+            bound = {symbol for match in BOUND.findall(formula) for symbol in match}
             for symbol in dict.fromkeys(symbols(formula)):
-                if symbol not in known:
+                if symbol not in known | bound:
                     yield cell["id"], symbol, " ".join(formula.split())

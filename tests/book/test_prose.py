@@ -31,7 +31,7 @@ def test_all_kinds_of_text_are_read():
 def test_the_word_list_is_in_order():
     """Each word once, in lower case, and every pattern is one."""
     for group in ("names", "words"):
-        assert len(OWN[group]) == len({word.lower() for word in OWN[group]}), group
+        assert len(OWN[group]) == len(set(OWN[group])), group
     assert not [word for word in OWN["words"] if word != word.lower()]
     assert all(re.compile(one) for wrong in OWN["write"].values() for one in wrong)
 
@@ -48,6 +48,9 @@ def test_the_word_list_is_in_order():
         ("a mini-batch", "'mini-batch' is written 'minibatch'"),
         ("in gray", "'gray' is written 'grey'"),
         ("a line\nand teh other", "'teh'"),
+        ("Ba and Teh, but a ba and teh sea", "'teh'"),
+        ("Héldor's rule", "\"Héldor's\" is in no word list"),
+        ("Kingma (2014), Color of things; the colr", "'colr'"),
         ("**Vraiational** inference", "'Vraiational' is in no word list"),
     ],
 )
@@ -62,6 +65,7 @@ def test_a_fault_is_found_out(text, said):
         "We normalised the colour of the centre, analysed its behaviour and labelled it.",
         "The name `kolour` and the formula $kolour$ are no words; nor is https://example.org/kolour.",
         "```\nkolour\n```\n\n$$\nkolour\n$$ (eq-kolour)",
+        "Hölder's rule. Ba and Teh (2015), Color and modeling of things.",
         "A theorem of Kolour, and [a link](kolour.md) to it.",
         "## References\n\n- Kolour, A. Color of modeling.\n",
         ">>> kolour(1)\nkolour\n\nThat was an example.",
@@ -88,7 +92,7 @@ def test_symbols_are_read(formula, found):
     assert list(symbols.symbols(formula)) == found
 
 
-NOTATION = "| symbol | meaning |\n|---|---|\n| $x$, $y$ | data |\n| $u$ | noise (chapters 01 and 03) |\n| 1 | $v$ |\n"
+NOTATION = "| symbol | meaning |\n|---|---|\n| $x$, $y$, $d$ | data |\n| $u$ | noise (chapters 01 and 03) |\n| 1 | $v$ |\n"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +107,8 @@ NOTATION = "| symbol | meaning |\n|---|---|\n| $x$, $y$ | data |\n| $u$ | noise 
         (["$$\nw_i(x) = x + y\n$$ (eq-a)"], ["i"]),
         (["$$\nw \\sim \\text{any law}, \\quad t = w + s\n$$ (eq-a)"], ["s"]),
         (["$$\n\\begin{aligned} w &= x, \\\\ x &= w + t \\end{aligned}\n$$ (eq-a)"], ["t"]),
+        (["$$\nx = \\sum_{m=1}^{M} y_m\n$$ (eq-a)"], ["M"]),
+        (["$$\nx = \\int_0^1 t^s\\,dt\n$$ (eq-a)"], ["s"]),
         (["`$w$` is code", "$$\nw = w + \\tau\n$$ (eq-a)"], [r"\tau"]),
         (["$$\nu = x\n$$ (eq-a)", "$$\nx = \\mathcal{F} u\n$$ (eq-b)"], [r"\mathcal{F}"]),
         (["$$\nx = u + x\n$$ (eq-a)"], ["u"]),
