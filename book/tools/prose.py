@@ -183,4 +183,4 @@ def faults(found=None):
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(dict.fromkeys([*faults(), *symbol_faults()])))
+    sys.exit("\n".join(dict.fromkeys([*faults(), *symbol_faults()])) or 0)

@@ -56,4 +56,4 @@ def faults(root=ROOT):
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(faults()))
+    sys.exit("\n".join(faults()) or 0)
