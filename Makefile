@@ -5,10 +5,10 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint normalise outputs new-chapter set-repo bench clean environment
+.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo bench clean environment
 
 help: ## list these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 book: environment ## build the website into _build/html (runs the chapters whose cells or package changed)
 	@$(PY) book/tools/build_book.py
@@ -17,8 +17,20 @@ test: environment lint book ## prove everything: lint, build, package, notebooks
 	@$(PY) book/tools/browser.py
 	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
 
-lint: environment ## check the style of the code and of the cells
+test-latest: environment ## make test with the newest release of everything, in a copy of its own
+	@$(PY) book/tools/versions.py latest
+
+test-oldest: environment ## test the package with the oldest releases that pyproject.toml allows
+	@$(PY) book/tools/versions.py oldest
+
+test-colab: environment ## run every notebook as Colab does, in an empty folder; VAE_NOTES_SOURCE=... says from where
+	@$(PY) -m pytest tests/book/test_notebooks.py -k "gives_what_it_stores and colab"
+
+lint: environment ## check style, prose, workflows and the form of the notebooks, in seconds
 	@$(PY) -m ruff check --quiet .
+	@$(PY) book/tools/normalise.py --check
+	@$(PY) book/tools/prose.py
+	@$(PY) book/tools/workflows.py
 
 normalise: environment ## bring the notebooks into the form in which they are stored, and README's list of them
 	@$(PY) book/tools/normalise.py
@@ -27,8 +39,11 @@ normalise: environment ## bring the notebooks into the form in which they are st
 outputs: environment ## run the chapters and store their short text outputs
 	@$(PY) book/tools/normalise.py --execute
 
-new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=07-posterior-collapse
+new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=13-diffusion
 	@$(PY) book/tools/new_chapter.py "$(NAME)"
+
+remove-chapter: environment ## take a chapter out again: make remove-chapter NAME=13-diffusion
+	@$(PY) book/tools/new_chapter.py "$(NAME)" --remove
 
 set-repo: environment ## change the repository's address everywhere: make set-repo URL=https://github.com/OWNER/REPO
 	@test -n "$(URL)" || { echo "usage: make set-repo URL=https://github.com/OWNER/REPO"; exit 2; }

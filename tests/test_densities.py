@@ -574,7 +574,7 @@ def test_discretized_logistic_agrees_with_scipy():
     x = torch.arange(1, 15).reshape(-1, 1)
     loc, log_scale = tensor(6.3).expand(14, 1), tensor(0.7).expand(14, 1)
     cdf = scipy.stats.logistic(loc=6.3, scale=math.exp(0.7)).cdf
-    expected = torch.as_tensor(cdf(x + 0.5) - cdf(x - 0.5)).log().squeeze(-1)
+    expected = torch.as_tensor(cdf(x.double() + 0.5) - cdf(x.double() - 0.5)).log().squeeze(-1)
     result = discretized_logistic_log_prob(x, loc, log_scale, levels=16)
     torch.testing.assert_close(result, expected, rtol=1e-10, atol=0)
 

@@ -10,8 +10,8 @@ import torch
 
 import vae_notes
 
-# Recipes are settings and a function that trains; the command line shows itself: neither needs an example.
-NOT_SHOWN = ("reproduce.__main__", "reproduce.recipes")
+# Recipes are settings and a function that trains; the command lines show themselves: none needs an example.
+NOT_SHOWN = ("__main__", "reproduce.__main__", "reproduce.recipes")
 
 
 def modules_with_names(path):

@@ -23,7 +23,7 @@ LAYERS = [
     {"autoencoder", "student_t_latent"},
 ]
 # To the side: these import the ground only, and nothing imports them.
-SIDE = {"training", "data", "plots"}
+SIDE = {"training", "data", "plots", "__main__"}
 # On top: recorded runs put the modules to use. Nothing imports them, but chapters and the command line.
 TOP = "reproduce"
 # Libraries that cost time, by the modules that may import them at their top. Others import them in functions.

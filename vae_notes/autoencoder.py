@@ -15,7 +15,7 @@ class Autoencoder(VAE):
 
     It shares the interface of :class:`vae_notes.models.VAE` in all that an autoencoder has: ``encode``,
     ``decode``, ``reconstruct``. What it has not is refused: it says nothing about which codes occur, so it
-    has no evidence, no bound on it, and no samples. (``encode`` still returns a log variance, which no
+    has no evidence, no bound on it, and no samples. (``encode`` still returns a log-variance, which no
     loss ever touches.)
 
     Parameters

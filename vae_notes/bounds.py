@@ -99,7 +99,7 @@ def elbo_analytic(log_p_x_given_z: torch.Tensor, kl: torch.Tensor) -> torch.Tens
     Parameters
     ----------
     log_p_x_given_z
-        Log likelihoods in nats, floating, shape (K, N).
+        Log-likelihoods in nats, floating, shape (K, N).
     kl
         KL divergences in nats, shape (N,). +inf is allowed.
 

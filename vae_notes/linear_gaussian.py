@@ -256,7 +256,7 @@ class LinearGaussian:
         x
             Data, floating, shape (..., D).
         loc, log_variance
-            Mean and log variance log s^2 of q, shape (..., d).
+            Mean and log-variance log s^2 of q, shape (..., d).
 
         Returns
         -------

@@ -233,7 +233,7 @@ class _Run:
         self.signals = HeldSignals()
 
     def set_up(self, learning_rate, weight_decay, max_grad_norm, seed, bfloat16) -> None:
-        """The state at the very start: optimizer, streams of noise, an empty record."""
+        """The state at the very start: optimiser, streams of noise, an empty record."""
         self.max_grad_norm, self.bfloat16 = max_grad_norm, bfloat16
         self.optimizer = _adamw(list(self.parameters.values()), learning_rate, weight_decay)
         self.shuffle = torch.Generator().manual_seed(seed)

@@ -1,6 +1,7 @@
-"""Start a chapter: a notebook with every part that a chapter needs, entered in the table of contents.
+"""Start a chapter: a notebook with every part that a chapter needs, entered wherever chapters are listed; or remove one.
 
-    make new-chapter NAME=07-posterior-collapse
+    make new-chapter NAME=13-diffusion
+    make remove-chapter NAME=13-diffusion
 """
 
 import re
@@ -8,8 +9,9 @@ import sys
 
 from normalise import as_text, normalise
 from project import ROOT
-from repository import write_readme
+from repository import title, write_readme
 
+CONTENTS, INDEX = ROOT / "_toc.yml", ROOT / "book" / "index.md"
 ORDER = ("title", "aims", "needs", "first-idea", "first-idea-check", "mistakes", "summary", "exercises")
 
 TEXT = {
@@ -58,18 +60,49 @@ def chapter(name):
     return notebook
 
 
-def main(name):
-    if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise SystemExit(f"usage: make new-chapter NAME=07-posterior-collapse (two digits, a slug), not {name!r}")
-    path, contents = ROOT / "book" / f"{name}.ipynb", ROOT / "_toc.yml"
+def edit(path, change):
+    path.write_text(change(path.read_text(encoding="utf8")), encoding="utf8")
+
+
+def after_last(pattern, line, text):
+    """The text with a line more, behind the last one that matches."""
+    last = list(re.finditer(pattern, text, re.MULTILINE))[-1]
+    return f"{text[: last.end()]}{line}\n{text[last.end() :]}"
+
+
+def without_lines(pattern, text):
+    return re.sub(rf"^.*{pattern}.*\n", "", text, flags=re.MULTILINE)
+
+
+def new(name, path):
     if path.exists():
         raise SystemExit(f"{path.relative_to(ROOT)} exists already")
     path.write_text(as_text(chapter(name)), encoding="utf8")
-    lines = contents.read_text(encoding="utf8").rstrip("\n").splitlines()
-    contents.write_text("\n".join([*lines, f"      - file: book/{name}"]) + "\n", encoding="utf8")
+    row = f"| [{name[:2]} {title(path)}]({path.name}) | Which question does it answer? |"
+    edit(CONTENTS, lambda text: after_last(r"^ *- file: book/\d\d-.*\n", f"      - file: book/{name}", text))
+    edit(INDEX, lambda text: after_last(r"^\| \[\d\d .*\n", row, text))
     write_readme()
-    print(f"{path.relative_to(ROOT)} is there and stands last in _toc.yml: put it in its place and write it")
+    print(f"{path.relative_to(ROOT)} is there, and stands last in _toc.yml and in book/index.md: now write it")
+
+
+def remove(name, path):
+    if not path.exists():
+        raise SystemExit(f"there is no {path.relative_to(ROOT)}")
+    path.unlink()
+    (ROOT / "book" / "coverage" / f"{name}.yml").unlink(missing_ok=True)
+    edit(CONTENTS, lambda text: without_lines(rf"- file: book/{name}$", text))
+    edit(INDEX, lambda text: without_lines(rf"\({name}\.ipynb\) \|", text))
+    write_readme()
+    for other in sorted((ROOT / "book").rglob("*.*")):
+        if other.suffix in (".md", ".ipynb", ".yml") and name in other.read_text(encoding="utf8"):
+            print(f"{other.relative_to(ROOT)} still names {name}")
+
+
+def main(name="", *options):
+    if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", name) or options not in ((), ("--remove",)):
+        raise SystemExit(f"usage: make new-chapter NAME=13-diffusion (two digits, a slug), not {name!r}")
+    (remove if options else new)(name, ROOT / "book" / f"{name}.ipynb")
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or [""]))
+    main(*sys.argv[1:])

@@ -1,7 +1,8 @@
 """The repository's address: set in _config.yml, copied by this tool where a file format forces a copy on us.
 
-``python book/tools/repository.py`` writes the README's table of chapters anew and prints the address; with an
-address as argument it is changed everywhere (`make set-repo URL=https://github.com/OWNER/REPO`).
+``python book/tools/repository.py`` writes the README's table of chapters and the page on citing anew and prints the
+address; with an address as argument it is changed everywhere (`make set-repo URL=https://github.com/OWNER/REPO`),
+and so is the address of the website, which GitHub Pages derives from it.
 """
 
 import json
@@ -9,10 +10,11 @@ import re
 import sys
 
 import yaml
+from citation import write_citing
 from project import ROOT, notebooks
 
 # Files that hold a copy; beside them every notebook's setup cell does.
-COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md")
+COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md", "book/citing.md")
 
 SETUP_CELL = """\
 import importlib.util
@@ -37,6 +39,13 @@ def slug(address):
     if not match:
         raise SystemExit(f"not an address of the form https://github.com/OWNER/REPO: {address!r}")
     return match.group(1)
+
+
+def site_address(address):
+    """Where GitHub Pages publishes the website of a repository."""
+    owner, name = slug(address).split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def setup_cell(root=ROOT):
@@ -84,18 +93,19 @@ def maintained(root=ROOT):
 
 
 def set_address(address, root=ROOT):
-    old, new = slug(settings(root)["url"]), slug(address)
+    old, new = settings(root)["url"], f"https://github.com/{slug(address)}"
     for path in maintained(root):
         text = path.read_text(encoding="utf8")
         for before in ("github.com/", "colab.research.google.com/github/"):
-            text = re.sub(re.escape(before + old) + r"(?![\w.-]*\w)", before + new, text)
-        path.write_text(text, encoding="utf8")
+            text = re.sub(re.escape(before + slug(old)) + r"(?![\w.-]*\w)", before + slug(new), text)
+        path.write_text(text.replace(site_address(old), site_address(new)), encoding="utf8")
 
 
 def main(arguments):
     if arguments:
         set_address(arguments[0])
     write_readme()
+    write_citing()
     print(settings()["url"])
 
 

@@ -10,6 +10,7 @@ import browser
 import build_book
 import environment
 import pytest
+import yaml
 from project import ROOT
 
 
@@ -148,6 +149,28 @@ def test_help_has_a_line_for_every_target():
     shown = subprocess.run(["make", "--silent"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in shown.splitlines()} == targets
     assert all(len(line.split()) > 3 for line in shown.splitlines())
+
+
+def test_lint_asks_every_tool_and_all_are_content():
+    """As run by hand, before a commit and at the start of `make test`: a tool that fails ends it."""
+    recipe = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    asked = [line.split(" ", 1)[1] for line in recipe.splitlines() if line.startswith(".venv/bin/python")]
+    assert asked == [
+        "-m ruff check --quiet .",
+        "book/tools/normalise.py --check",
+        "book/tools/prose.py",
+        "book/tools/workflows.py",
+    ]
+    for command in asked[1:]:
+        done = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, ""), command
+
+
+def test_the_hook_before_a_commit_is_what_make_test_begins_with():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf8"))["repos"]
+    assert [(hook["entry"], hook["language"]) for repo in hooks for hook in repo["hooks"]] == [("make lint", "system")]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    assert re.search(r"^test: environment lint ", makefile, re.MULTILINE)
 
 
 def test_a_named_browser_that_is_none_is_refused(monkeypatch):

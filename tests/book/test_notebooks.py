@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from normalise import as_text, normalise
@@ -28,13 +30,14 @@ def rows():
     REPORT.write_text(json.dumps(collected, indent=1) + "\n")
 
 
-def run_as_colab(notebook, folder, wheel):
-    """One thread, an environment with only what Colab ships, and the package from a wheel."""
+def run_as_colab(notebook, folder, source):
+    """One thread, an environment with only what Colab ships, and the package from a wheel (without network) or a repository."""
     python = make_colab_like(folder / "environment")
-    return run_notebook(notebook, folder, python, 1, VAE_NOTES_SOURCE=str(wheel), PIP_NO_INDEX="1")
+    offline = {"PIP_NO_INDEX": "1"} if Path(source).suffix == ".whl" else {}
+    return run_notebook(notebook, folder, python, 1, VAE_NOTES_SOURCE=str(source), **offline)
 
 
-def run_at_home(notebook, folder, wheel):
+def run_at_home(notebook, folder, source):
     """Two threads, the project's own environment."""
     return run_notebook(notebook, folder, sys.executable, 2)
 
@@ -45,7 +48,7 @@ RUNS = {"colab, 1 thread": run_as_colab, "at home, 2 threads": run_at_home}
 @pytest.mark.parametrize("how", RUNS)
 @pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
 def test_notebook_gives_what_it_stores(notebook, how, tmp_path, wheel, rows):
-    run = RUNS[how](notebook, tmp_path, wheel)
+    run = RUNS[how](notebook, tmp_path, os.environ.get("VAE_NOTES_SOURCE") or wheel)
     taken = {k: v for k, v in dataclasses.asdict(run).items() if k != "words"}
     rows.append({"notebook": notebook.stem, "run": how, **taken})
     assert run.failed == 0, run.words

@@ -79,6 +79,6 @@ def test_the_environment_is_the_lock():
 def test_nothing_names_a_machine_or_a_registry():
     """Scripts and settings work anywhere: no folder of one machine, no package index of its own."""
     names = re.compile(r"(?<![\w./])/(home|Users|root|opt|srv|tmp)/|--(extra-)?index-url|--find-links")
-    files = [*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "book/tools").glob("*")]
+    files = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.yml"), ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "book/tools").glob("*")]
     found = [path.name for path in files if path.is_file() and names.search(path.read_text(encoding="utf8"))]
     assert found == []
