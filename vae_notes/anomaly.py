@@ -118,7 +118,7 @@ def threshold_for(normal: Tensor, false_alarm_rate: float) -> float:
 
 def _shares_won(scores: Tensor, others: Tensor) -> Tensor:
     """For each score, the share of the others below it, ties counted half: (len(scores),), 64 bits."""
-    others = others.sort().values
+    scores, others = scores.contiguous(), others.sort().values
     below = torch.searchsorted(others, scores, right=False)
     not_above = torch.searchsorted(others, scores, right=True)
     return (below + not_above).double() / (2 * len(others))
