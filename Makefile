@@ -5,7 +5,7 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint normalise outputs new-chapter set-repo bench clean environment
+.PHONY: help book test lint normalise outputs new-chapter set-repo bench lighthouse clean environment
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ set-repo: environment ## change the repository's address everywhere: make set-re
 
 bench: environment ## compare the training loop with a plain DataLoader loop
 	@$(PY) tests/benchmarks/bench_training.py
+
+lighthouse: book ## ask Lighthouse about three pages on a phone (needs Node and the network)
+	@$(PY) book/tools/lighthouse.py
 
 clean: ## throw away what was built (the environment in .venv stays)
 	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis

@@ -39,6 +39,13 @@ def slug(address):
     return match.group(1)
 
 
+def pages_address(root=ROOT):
+    """Where GitHub Pages publishes the site: ``https://OWNER.github.io/REPO/``."""
+    owner, name = slug(settings(root)["url"]).split("/")
+    home = f"{owner.lower()}.github.io"
+    return f"https://{home}/" if name.lower() == home else f"https://{home}/{name}/"
+
+
 def setup_cell(root=ROOT):
     """The source of the first code cell of every notebook."""
     return SETUP_CELL.format(address=settings(root)["url"])
