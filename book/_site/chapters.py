@@ -104,3 +104,10 @@ def gallery(env, picture):
             f'Download chapter {page[:2]} as .ipynb</a></p></div></li>'
         )
     return f'<ol class="gallery">{"".join(items)}</ol>'
+
+
+def whole_book(address):
+    """Links to the book in one file, which `make pdf` and `make zip` make and which are published beside the pages."""
+    files = (("vae-notes.pdf", "the book as PDF"), ("vae-notes.zip", "the site as a zip archive"))
+    items = (f'<li><a href="{address}downloads/{file}">{words}</a></li>' for file, words in files)
+    return f"<ul>{''.join(items)}</ul>"

@@ -14,7 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 ICON = re.compile(r"\bfa-([a-z0-9-]+)")
 RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:+before,?)+)\{content:"\\([0-9a-f]+)"\}')
-FAMILIES = {"solid": ("fa-solid-900", 900, ".fas,.fa-solid"), "brands": ("fa-brands-400", 400, ".fab,.fa-brands")}
+OF_THE_STYLE = re.compile(r'--pst-icon-[\w-]+: ?"(.)"')  # icons that the theme's style sheets show
+FAMILIES = {  # file, family (as the theme calls it), weight, selector
+    "solid": ("fa-solid-900", "Font Awesome 6 Free", 900, ".fas,.fa-solid"),
+    "brands": ("fa-brands-400", "Font Awesome 6 Brands", 400, ".fab,.fa-brands"),
+}
 CARD = (1200, 630)
 COLOURS = {"left": "#0072B2", "right": "#D55E00", "text": "#16202a"}
 
@@ -92,10 +96,12 @@ def write_icons(site):
     rules = RULE.findall((vendor / "css" / "all.min.css").read_text(encoding="utf8"))
     points = {name: int(point, 16) for names, point in rules for name in ICON.findall(names) if name in used}
     css += "".join(f'.fa-{name}::before{{content:"\\{point:x}"}}\n' for name, point in sorted(points.items()))
-    for family, (file, weight, selector) in FAMILIES.items():
-        write_subset(vendor / "webfonts" / f"{file}.ttf", site / "_static" / f"icons-{family}.woff", points.values())
-        css += f'{selector}{{font:{weight} 1em/1 "icons {family}"}}\n'
-        css += f'@font-face{{font-family:"icons {family}";font-weight:{weight};src:url(icons-{family}.woff)}}\n'
+    styles = "".join(path.read_text(encoding="utf8") for path in (site / "_static" / "styles").glob("*.css"))
+    drawn = {*points.values(), *map(ord, OF_THE_STYLE.findall(styles))}
+    for kind, (file, family, weight, selector) in FAMILIES.items():
+        write_subset(vendor / "webfonts" / f"{file}.ttf", site / "_static" / f"icons-{kind}.woff", drawn)
+        css += f'{selector}{{font:{weight} 1em/1 "{family}"}}\n:root{{--fa-font-{kind}:{weight} 1em/1 "{family}"}}\n'
+        css += f'@font-face{{font-family:"{family}";font-weight:{weight};src:url(icons-{kind}.woff)}}\n'
     css += ".fa-lg{font-size:1.25em;line-height:.05em;vertical-align:-.075em}\n"
     (site / "_static" / "icons.css").write_text(css, encoding="utf8")
     shutil.rmtree(vendor.parent)

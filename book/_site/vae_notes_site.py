@@ -4,6 +4,7 @@
 - Every page passes through `finished_page` on its way to the disk; equations are typeset there (`mathematics`).
 - When all pages are written, the files beside them are (`site_files`).
 - `chapters` collects what each page says of itself, for the page of contents and the cards.
+- The page of status shows what was measured (`status`); symbols are found by their names (`symbols`).
 - Boxes of common mistakes, which are plain blockquotes in the source, are marked for the style sheet.
 """
 
@@ -15,7 +16,9 @@ from pathlib import Path
 import chapters
 import imagesize
 import site_files
+import status
 import style_sheet
+import symbols
 from docutils import nodes
 from finished_page import card, finish, in_head, with_policy
 from mathematics import FONTS, Mathematics, mathjax_folder
@@ -24,8 +27,8 @@ sys.path.append(str(Path(__file__).parents[1] / "tools"))
 from project import BUILD
 from repository import pages_address
 
-GALLERY = "<!-- chapters -->"
-EVERY_TIME = ("book/contents",)  # pages made of what other pages say
+GALLERY, DOWNLOADS, STATUS = "<!-- chapters -->", "<!-- downloads -->", "<!-- status -->"
+EVERY_TIME = ("book/contents", "book/status")  # pages made of what other pages say
 
 
 def disconnect(app, config):
@@ -66,6 +69,9 @@ class Finisher:
         name, root = context["pagename"], context["content_root"].removeprefix("./")
         if GALLERY in page:
             page = page.replace(GALLERY, chapters.gallery(self.app.env, lambda docname: self.thumbnail(docname, root)))
+            page = page.replace(DOWNLOADS, chapters.whole_book(self.address))
+        if STATUS in page:
+            page = page.replace(STATUS, status.status(self.executed(), BUILD / "test-reports"))
         page, style = finish(page, self.mathematics, self.figure, self.head(name, root))
         self.styles = self.styles or style_sheet.linked(page)
         page = style_sheet.with_one_link(page, root)
@@ -80,6 +86,10 @@ class Finisher:
         (self.site / name).parent.mkdir(parents=True, exist_ok=True)
         (self.site / name).write_text(style, encoding="utf8")
         return f"{name}?v={version}"
+
+    def executed(self):
+        """What myst-nb noted when it ran each chapter."""
+        return {name: self.app.env.nb_metadata[name].get("exec_data") for name in chapters.numbered(self.app.env)}
 
     def file_of(self, figure):
         """The file of a figure, from the name under which it is published."""
@@ -147,6 +157,7 @@ def write_files(app, failure):
 def setup(app):
     app.connect("config-inited", disconnect)
     app.connect("doctree-read", mark_mistakes)
+    app.connect("doctree-read", symbols.index_symbols, priority=400)
     app.connect("doctree-read", chapters.remember, priority=900)
     app.connect("env-updated", renew)
     app.connect("builder-inited", install)

@@ -2,10 +2,12 @@
 
 import json
 import re
+import zipfile
 from urllib.parse import urlparse
 from xml.etree import ElementTree
 
 import browser as browser_tool
+import downloads
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
@@ -17,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from project import HTML, notebooks, pages
 from repository import pages_address
+from status import status
 from style_sheet import purged
 
 ADDRESS = pages_address()
@@ -200,6 +203,59 @@ def test_every_icon_is_drawn(path):
     style = (HTML / "_static/site.css").read_text(encoding="utf8")
     names = set(re.findall(r"\bfa-([a-z0-9-]+)", path.read_text(encoding="utf8"))) - {"solid", "brands", "lg"}
     assert [name for name in names if f".fa-{name}::before" not in style] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("mu", "book/notation.html"),
+        ("sigma", "book/notation.html"),
+        ("KL", "book/notation.html"),
+        ("log_variance", "book/notation.html"),
+        ("ELBO", "book/notation.html"),
+        ("reparameterisation", "book/04-reparameterization.html"),
+    ],
+)
+def test_the_search_finds_symbols_and_terms(browser, published, typed, first):
+    """A symbol by its name leads to its row of the notation; a term to its chapter."""
+    page = browser.new_page()
+    page.goto(f"{published}search.html?q={typed}")
+    page.wait_for_selector("#search-results li a")
+    found = page.eval_on_selector_all("#search-results li > a", "links => links.map(a => a.getAttribute('href'))")
+    assert found[0].partition("#")[0] == first
+    assert len(found) > 2
+    page.close()
+
+
+def test_the_status_page_shows_every_notebook():
+    text = soup(HTML / "book/status.html").select_one(".status").get_text(" ")
+    assert [path.stem for path in notebooks() if path.stem not in text] == []
+    assert "torch" in text
+
+
+def test_the_status_says_what_was_not_run(tmp_path):
+    text = status({"book/01-x": {"mtime": 0, "runtime": 2.0}}, tmp_path)
+    assert text.count("not run yet") == 3
+    (tmp_path / "notebooks.json").write_text(json.dumps([{"notebook": "01-x", "cpu_seconds": 9.0, "peak_bytes": 7e6}]))
+    kinds = {"the book: site": {"passed": 5, "skipped": 1, "failed": 0}}
+    (tmp_path / "tests.json").write_text(json.dumps({"date": "2000-01-01", "kinds": kinds}))
+    text = status({"book/01-x": {"mtime": 0, "runtime": 2.0}}, tmp_path)
+    assert "not run yet" not in text
+    for part in ("1970-01-01", "9 s", "7 MB", "the book: site", "2000-01-01"):
+        assert part in text
+
+
+def test_the_zip_holds_every_page_and_no_policy(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path)
+    archive = zipfile.ZipFile(downloads.make_zip())
+    for page in pages():
+        assert b"Content-Security-Policy" not in archive.read(f"vae-notes/{page}.html")
+
+
+def test_places_of_two_pages_differ_in_the_pdf():
+    article = '<p id="a"><a href="#a">x</a><a href="02-b.html#c">y</a><a href="02-b.html">z</a></p>'
+    expected = '<p id="01-x--a"><a href="#01-x--a">x</a><a href="#02-b--c">y</a><a href="#02-b">z</a></p>'
+    assert downloads.own_names(article, "book/01-x") == expected
 
 
 # Each step of the finishing, on something small.
