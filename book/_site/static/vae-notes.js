@@ -9,7 +9,7 @@
       box.removeAttribute("tabindex");
     }
   };
-  // Measuring a box lays out its section, so it is done in the breaks: the reader scrolls meanwhile.
+  // Done in the breaks: the reader scrolls meanwhile.
   const work = () => {
     const end = performance.now() + 8;
     while (waiting.length && performance.now() < end) {
@@ -22,7 +22,9 @@
   const later = window.requestIdleCallback ?? ((task) => setTimeout(task, 20)); // Safari has no idle callback
   const start = () => {
     const idle = waiting.length === 0;
-    waiting = [...document.querySelectorAll(boxes)];
+    // A section far from the window is not laid out; measuring there would do it at once. It reports when it is near.
+    const near = (box) => box.checkVisibility?.({ contentVisibilityAuto: true }) ?? true;
+    waiting = [...document.querySelectorAll(boxes)].filter(near);
     if (idle && waiting.length) {
       later(work);
     }
@@ -33,6 +35,7 @@
     start();
   });
   window.addEventListener("resize", start);
+  document.addEventListener("contentvisibilityautostatechange", (event) => event.skipped || start(), true);
 
   // The buttons of the page's head, whose scripts the theme writes into attributes.
   const actions = { fullscreen: () => window.toggleFullScreen(), print: () => window.print() };
