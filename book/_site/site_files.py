@@ -116,6 +116,19 @@ def write_subset(source, target, points):
     subset.save_font(font, str(target), options)
 
 
+# What the theme measures when a page is loaded.
+MEASURING = '"pre, .nboutput > .output_area, .cell_output > .output, .jp-RenderedHTMLCommon"'
+
+
+def do_not_measure(site):
+    """The theme measures every box of code at once, which lays out the whole page; vae-notes.js does it in the breaks."""
+    script = site / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    text = script.read_text(encoding="utf8")
+    if MEASURING not in text:
+        raise ValueError(f"{script.name} has changed: what measures the boxes of code?")
+    script.write_text(text.replace(MEASURING, '".no-such-box"'), encoding="utf8")
+
+
 def drop_sources(site):
     """Maps and templates of the theme are for its makers."""
     for pattern in ("*.map", "*.html"):

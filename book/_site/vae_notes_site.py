@@ -149,6 +149,7 @@ def write_files(app, failure):
     site_files.write_not_found(site, address, title)
     site_files.write_icons(site)
     style_sheet.write(site, [*app.vae_finisher.styles, "_static/icons.css"])
+    site_files.do_not_measure(site)
     site_files.drop_sources(site)
     site_files.write_sitemap(site, address, sorted(app.env.all_docs))
     site_files.write_manifest(site, title)

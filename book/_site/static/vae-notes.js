@@ -1,6 +1,6 @@
 // Boxes that scroll sideways must be reachable by keyboard: mark those that do, and only those.
 (() => {
-  const boxes = '.bd-article mjx-container[display="true"], .bd-article pre, .pst-scrollable-table-container';
+  const boxes = '.bd-article mjx-container[display="true"], .bd-article pre, .cell_output > .output, .pst-scrollable-table-container';
   let waiting = [];
   const mark = (box) => {
     if (box.scrollWidth > box.clientWidth + 1) {
