@@ -20,7 +20,7 @@ OPEN_EVERYTHING = """() => {
     window.dispatchEvent(new Event('resize'));
     return Promise.all([...document.images].map(image => image.decode().catch(() => {})));
 }"""
-IDLE = "() => new Promise(done => (window.requestIdleCallback ?? setTimeout)(() => setTimeout(done, 50)))"
+IDLE = "async () => { for (let i = 0; i < 30; i++) await new Promise(done => requestIdleCallback(done)); }"
 IMAGES = """() => [...document.images].map(i => ({
     src: i.getAttribute('src'), alt: i.alt.trim(), drawn: i.complete && i.naturalWidth > 0}))"""
 # Elements that reach over the right edge and lie in no box that scrolls: they make the page scroll.

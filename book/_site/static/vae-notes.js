@@ -20,11 +20,11 @@
     }
   };
   const later = window.requestIdleCallback ?? ((task) => setTimeout(task, 20)); // Safari has no idle callback
-  const start = () => {
+  // A section far from the window is not laid out; measuring there would do it at once. It reports when it is near.
+  const near = (box) => box.checkVisibility?.({ contentVisibilityAuto: true }) ?? true;
+  const queue = (place) => {
     const idle = waiting.length === 0;
-    // A section far from the window is not laid out; measuring there would do it at once. It reports when it is near.
-    const near = (box) => box.checkVisibility?.({ contentVisibilityAuto: true }) ?? true;
-    waiting = [...document.querySelectorAll(boxes)].filter(near);
+    waiting.push(...[...place.querySelectorAll(boxes)].filter(near));
     if (idle && waiting.length) {
       later(work);
     }
@@ -32,10 +32,11 @@
   window.addEventListener("load", () => {
     // Sections that were laid out on the way have moved the place that the address names.
     document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
-    start();
+    queue(document);
   });
-  window.addEventListener("resize", start);
-  document.addEventListener("contentvisibilityautostatechange", (event) => event.skipped || start(), true);
+  window.addEventListener("resize", () => queue(document));
+  document.addEventListener("toggle", (event) => queue(event.target), true);
+  document.addEventListener("contentvisibilityautostatechange", (event) => event.skipped || queue(event.target), true);
 
   // The buttons of the page's head, whose scripts the theme writes into attributes.
   const actions = { fullscreen: () => window.toggleFullScreen(), print: () => window.print() };
