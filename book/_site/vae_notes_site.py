@@ -28,7 +28,8 @@ from project import BUILD
 from repository import pages_address
 
 GALLERY, DOWNLOADS, STATUS = "<!-- chapters -->", "<!-- downloads -->", "<!-- status -->"
-EVERY_TIME = ("book/contents", "book/status")  # pages made of what other pages say
+# Pages made of what other pages say; and the notation, whose index entries Sphinx's search forgets otherwise.
+EVERY_TIME = ("book/contents", "book/status", "book/notation")
 
 
 def disconnect(app, config):
