@@ -41,6 +41,8 @@ def make_zip():
             content = file.read_bytes()
             if file.suffix == ".html":
                 content = POLICY.sub("", content.decode()).encode()
+            if file.name == "documentation_options.js":  # an excerpt would be fetched, which a browser refuses on a disk
+                content = content.replace(b"SHOW_SEARCH_SUMMARY: true", b"SHOW_SEARCH_SUMMARY: false")
             archive.writestr(zipfile.ZipInfo.from_file(file, f"{NAME}/{name}"), content, zipfile.ZIP_DEFLATED)
     return target
 

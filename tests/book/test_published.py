@@ -250,6 +250,7 @@ def test_the_zip_holds_every_page_and_no_policy(tmp_path, monkeypatch):
     archive = zipfile.ZipFile(downloads.make_zip())
     for page in pages():
         assert b"Content-Security-Policy" not in archive.read(f"vae-notes/{page}.html")
+    assert b"SHOW_SEARCH_SUMMARY: false" in archive.read("vae-notes/_static/documentation_options.js")
 
 
 def test_places_of_two_pages_differ_in_the_pdf():
