@@ -5,7 +5,7 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo bench clean environment
+.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo bench zip pdf lighthouse published clean environment
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,19 @@ set-repo: environment ## change the repository's address everywhere: make set-re
 
 bench: environment ## compare the training loop with a plain DataLoader loop
 	@$(PY) tests/benchmarks/bench_training.py
+
+zip: book ## the whole site for reading offline, into _build/downloads
+	@$(PY) book/tools/downloads.py zip
+
+pdf: book ## the whole book as a PDF, into _build/downloads (needs Chromium or Chrome)
+	@$(PY) book/tools/downloads.py pdf
+
+lighthouse: book ## ask Lighthouse about three pages on a phone (needs Node and the network)
+	@$(PY) book/tools/lighthouse.py
+
+published: zip pdf ## the site with PDF and zip in it, as the workflow publishes it
+	@mkdir -p _build/html/downloads
+	@cp _build/downloads/* _build/html/downloads/
 
 clean: ## throw away what was built (the environment in .venv stays)
 	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis

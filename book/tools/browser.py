@@ -44,6 +44,12 @@ def find():
     return next((path for path in (*on_path, *usual) if path), None) or playwright_chromium()
 
 
+def flags():
+    """How the tests start it: no network, and without the sandbox where root needs that."""
+    found = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    return found + ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else found
+
+
 def install():
     """Get one: by the system's packages where we may, else Playwright's own."""
     if platform.system() == "Linux" and shutil.which("apt-get") and os.geteuid() == 0:

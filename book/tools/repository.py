@@ -48,6 +48,11 @@ def site_address(address):
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
+def pages_address(root=ROOT):
+    """Where GitHub Pages publishes this book."""
+    return site_address(settings(root)["url"])
+
+
 def setup_cell(root=ROOT):
     """The source of the first code cell of every notebook."""
     return SETUP_CELL.format(address=settings(root)["url"])

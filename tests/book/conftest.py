@@ -1,11 +1,33 @@
-"""The summary of the notebooks' runs, shown before pytest's closing line."""
+"""What a run of the tests leaves behind for its reader: the notebooks' figures, and counts for the status page."""
 
+import datetime
 import json
 
 from project import BUILD
 
 
+def kind_of(nodeid):
+    """``tests/book/test_site.py::...`` counts as "the book: site", ``tests/test_bounds.py::...`` as "the package: bounds"."""
+    folder, _, file = nodeid.partition("::")[0].rpartition("/")
+    name = file.removeprefix("test_").removesuffix(".py").replace("_", " ")
+    return f"the {'book' if folder.endswith('book') else 'package'}: {name}"
+
+
+def write_counts(terminalreporter):
+    kinds = {}
+    for outcome in ("passed", "skipped", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            kind = kinds.setdefault(kind_of(report.nodeid), {"passed": 0, "skipped": 0, "failed": 0})
+            kind[outcome] += 1
+    if len(kinds) > 20:  # a whole run, not one file by hand
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        target = BUILD / "test-reports" / "tests.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps({"date": today, "kinds": kinds}, indent=1) + "\n")
+
+
 def pytest_terminal_summary(terminalreporter):
+    write_counts(terminalreporter)
     report = BUILD / "test-reports" / "notebooks.json"
     if not report.exists():
         return

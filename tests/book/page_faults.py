@@ -12,8 +12,15 @@ from bs4 import BeautifulSoup
 WIDTHS = {"laptop": (1280, 900), "phone": (390, 844)}
 MODES = ("light", "dark")
 
-OPEN_EVERYTHING = "document.querySelectorAll('details').forEach(box => box.open = true)"
-MATHJAX_DONE = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
+# What waits until the reader comes near: folded boxes, sections that are not laid out yet, pictures.
+OPEN_EVERYTHING = """() => {
+    document.querySelectorAll('details').forEach(box => box.open = true);
+    document.querySelectorAll('section').forEach(section => section.style.contentVisibility = 'visible');
+    for (const image of document.images) image.loading = 'eager';
+    window.dispatchEvent(new Event('resize'));
+    return Promise.all([...document.images].map(image => image.decode().catch(() => {})));
+}"""
+IDLE = "async () => { for (let i = 0; i < 30; i++) await new Promise(done => requestIdleCallback(done)); }"
 IMAGES = """() => [...document.images].map(i => ({
     src: i.getAttribute('src'), alt: i.alt.trim(), drawn: i.complete && i.naturalWidth > 0}))"""
 # Elements that reach over the right edge and lie in no box that scrolls: they make the page scroll.
@@ -125,9 +132,9 @@ def page_faults(browser, base, name, width="laptop", mode="light"):
     visit.watch(page)
     try:
         response = page.goto(base + name, wait_until="load")
-        page.wait_for_function(MATHJAX_DONE)
         page.evaluate(OPEN_EVERYTHING)
         page.wait_for_load_state("networkidle")
+        page.evaluate(IDLE)
         faults = [*equation_faults(page, response.text()), *image_faults(page)]
         faults += [*scroll_faults(page), *visit.faults]  # before axe, which loads style sheets on its own
         return [*faults, *axe_faults(page)]

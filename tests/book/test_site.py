@@ -1,6 +1,6 @@
 """Every page of the built site, looked at in a browser whose network is cut."""
 
-import os
+from urllib.parse import urlparse
 
 import browser as browser_tool
 import pytest
@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup
 from page_faults import MODES, WIDTHS, page_faults, serve
 from playwright.sync_api import sync_playwright
 from project import HTML, pages
+from repository import pages_address
 
 PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html"]
 
@@ -16,11 +17,8 @@ PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html"]
 def browser():
     path = browser_tool.find()
     assert path, browser_tool.HELP
-    flags = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        chromium = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
         yield chromium
         chromium.close()
 
@@ -100,7 +98,10 @@ def broken_links(folder):
             target, _, anchor = link["href"].partition("#")
             if "://" in target or target.startswith("mailto:"):
                 continue
-            goal = (path.parent / target.partition("?")[0]).resolve() if target else path
+            target = target.partition("?")[0]
+            if target.startswith("/"):  # the page for wrong addresses names whole paths
+                target = str(folder / target.removeprefix(urlparse(pages_address()).path))
+            goal = (path.parent / target).resolve() if target else path
             if not goal.is_file():
                 yield f"{path.name}: {link['href']} leads nowhere"
             elif anchor and goal in anchors and anchor not in anchors[goal]:

@@ -1,0 +1,100 @@
+"""The whole book in one file: `downloads.py zip` for reading offline, `downloads.py pdf` for printing.
+
+Both are made from the built site into _build/downloads. The PDF is printed by Chromium from one long page that
+holds every page of the book, so that links inside the book stay inside the PDF.
+"""
+
+import re
+import sys
+import zipfile
+
+import browser
+from pages_server import serve_as_pages
+from playwright.sync_api import sync_playwright
+from project import BUILD, HTML, config, pages
+
+FOLDER = BUILD / "downloads"
+NAME = "vae-notes"
+POLICY = re.compile(r'[ \t]*<meta http-equiv="Content-Security-Policy"[^>]*>\n?')
+ARTICLE = re.compile(r'<article class="bd-article">(.*)</article>', re.DOTALL)
+FOOTER = '<div style="width:100%;font-size:8px;text-align:center"><span class="pageNumber"></span></div>'
+LOOK = """
+  body { padding: 0 !important; }
+  .page { break-before: page; }
+  .page section { content-visibility: visible !important; }
+  h1, h2, h3 { break-after: avoid; }
+  img, div.math, tr { break-inside: avoid; }
+  pre, .highlight pre { white-space: pre-wrap !important; font-size: 0.72em; overflow-wrap: anywhere; }
+  .headerlink, .copybtn, .downloads, summary { display: none !important; }
+  .bd-article { font-size: 0.92em; }
+"""
+
+
+def make_zip():
+    """The site without its policies: from a disk, a browser takes no file for the page's own."""
+    target = FOLDER / f"{NAME}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path for path in HTML.rglob("*") if path.is_file()):
+            name = file.relative_to(HTML)
+            if name.name in ("404.html", "sitemap.xml", "robots.txt", ".buildinfo"):
+                continue
+            content = file.read_bytes()
+            if file.suffix == ".html":
+                content = POLICY.sub("", content.decode()).encode()
+            if file.name == "documentation_options.js":  # an excerpt would be fetched, which a browser refuses on a disk
+                content = content.replace(b"SHOW_SEARCH_SUMMARY: true", b"SHOW_SEARCH_SUMMARY: false")
+            archive.writestr(zipfile.ZipInfo.from_file(file, f"{NAME}/{name}"), content, zipfile.ZIP_DEFLATED)
+    return target
+
+
+def own_names(article, page):
+    """An article whose places carry the page's name, so that those of two pages differ."""
+    page = page.rpartition("/")[2]
+    article = re.sub(r'\bid="', f'id="{page}--', article)
+    article = re.sub(r'href="#', f'href="#{page}--', article)
+    article = re.sub(r'href="([\w-]+)\.html#', r'href="#\1--', article)
+    return re.sub(r'href="([\w-]+)\.html"', r'href="#\1"', article).replace("<details", "<details open")
+
+
+def one_page():
+    """The whole book as one page."""
+    parts, styles = [], ""
+    for page in (name for name in pages() if name not in ("book/contents", "book/status")):
+        text = (HTML / f"{page}.html").read_text(encoding="utf8")
+        styles += "".join(re.findall(r'<link rel="stylesheet"[^>]*_styles[^>]*>', text))
+        article = own_names(ARTICLE.search(text)[1], page).replace('loading="lazy"', "")
+        parts.append(f'<div class="page" id="{page.rpartition("/")[2]}">{article}</div>')
+    return (
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{config()["title"]}</title>'
+        f'{styles}<link rel="stylesheet" href="../_static/site.css"><style>{LOOK}</style></head>'
+        f'<body><article class="bd-article">{"".join(parts)}</article></body></html>'
+    )
+
+
+def make_pdf():
+    target, page_file = FOLDER / f"{NAME}.pdf", HTML / "book" / "print.html"
+    page_file.write_text(one_page(), encoding="utf8")
+    try:
+        with serve_as_pages() as address, sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.flags())
+            page = chromium.new_page()
+            page.goto(f"{address}book/print.html", wait_until="networkidle", timeout=120_000)
+            page.pdf(
+                path=target, format="A4", outline=True, tagged=True, print_background=True,
+                display_header_footer=True, header_template="<span></span>", footer_template=FOOTER,
+                margin={"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
+            )
+            chromium.close()
+    finally:
+        page_file.unlink()
+    return target
+
+
+def main(kind):
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = {"zip": make_zip, "pdf": make_pdf}[kind]()
+    print(f"{made} ({made.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
