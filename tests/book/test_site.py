@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from page_faults import MODES, WIDTHS, page_faults, serve
 from playwright.sync_api import sync_playwright
-from project import HTML, pages
+from project import HTML, notebooks, pages
 from repository import pages_address
 
 PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html"]
@@ -122,3 +122,13 @@ def test_a_broken_link_is_found_out(tmp_path):
 def test_every_page_of_the_contents_is_built():
     missing = [page for page in pages() if not (HTML / f"{page}.html").is_file()]
     assert missing == []
+
+
+@pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
+def test_a_chapter_and_its_equations_have_the_number_of_its_file(notebook):
+    """Also where a new part of the contents begins."""
+    number = int(notebook.stem[:2])
+    page = BeautifulSoup((HTML / "book" / f"{notebook.stem}.html").read_text(encoding="utf8"), "html.parser")
+    assert page.select_one(".bd-sidebar-primary li.active").get_text().strip().startswith(f"{number}. ")
+    labels = [label.get_text().strip("() \n\xb6#").partition(".")[0] for label in page.select(".eqno")]
+    assert labels and set(labels) == {str(number)}
