@@ -127,6 +127,11 @@ def test_counts_of_certain_and_of_even_probabilities():
     assert integer_counts(torch.tensor([2.0]), 3) == [3]
 
 
+def test_counts_are_rounded_to_the_nearest():
+    """Each symbol has 1, and of the other 10 the first gets 2.8: 3, not 2."""
+    assert integer_counts(torch.tensor([0.28, 0.72]), total=12) == [4, 8]
+
+
 def test_bad_probabilities_are_explained():
     good = torch.tensor([0.5, 0.5])
     with raises(TypeError, "probabilities must be floating"):

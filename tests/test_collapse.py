@@ -43,6 +43,10 @@ def test_the_threshold_of_active_units():
     assert active_units(loc).dtype == torch.bool
 
 
+def test_a_variance_equal_to_the_threshold_is_not_active():
+    assert active_units(torch.tensor([[2.0], [-2.0]]), threshold=4.0).tolist() == [False]
+
+
 def test_a_constant_that_differs_from_the_prior_is_not_active():
     loc, log_variance = torch.full((6, 2), 3.0), torch.zeros(6, 2)
     assert not active_units(loc).any()
