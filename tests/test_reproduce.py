@@ -50,6 +50,22 @@ def test_the_result_says_how_it_was_made(tmp_path):
     assert (settings["epochs"], settings["seeds"], settings["device"]) == (7, 1, "cpu")
 
 
+def test_a_result_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    """When the disk fails at the last moment, the old result is still there and no half of a new one."""
+    output, replace_file = tmp_path / "toy.json", os.replace
+    output.write_text("old")
+
+    def fails(source, target):
+        if target == output:
+            raise OSError("disk")
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError, match="disk"):
+        run_recipe("toy", TOY, output, progress=False)
+    assert output.read_text() == "old" and not list(tmp_path.glob(".*.part"))
+
+
 def test_jobs_side_by_side_give_the_same(tmp_path):
     alone = run_recipe("toy", TOY, tmp_path / "alone.json", progress=False)
     both = run_recipe("toy", TOY, tmp_path / "both.json", jobs=2, progress=False)
