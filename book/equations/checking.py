@@ -9,6 +9,7 @@ all of it also carries a copy (``latex=...``), and fails when the chapter is cha
 """
 
 import functools
+import itertools
 import math
 from dataclasses import asdict, dataclass, field
 
@@ -16,7 +17,8 @@ import pytest
 import sympy
 from scipy.stats import norm
 
-from equations.reading import CannotRead, Meaning, Reader
+from equations.evaluating import CannotRead
+from equations.reading import Meaning, Reader
 from equations.sources import sources
 from equations.tokens import plain, statements
 
@@ -121,7 +123,7 @@ class Equation:
         signs = self.statement(statement).signs
         if not signs or set(signs) != {"="}:
             self.fail(f"a proof of equality needs = between the sides, not {signs}")
-        for left, right in zip(values, values[1:], strict=False):
+        for left, right in itertools.pairwise(values):
             self.zero(left - right, what or str(self.statement(statement)))
 
     def zero(self, difference, what):
@@ -166,7 +168,7 @@ class Equation:
         errors = [0.0 if a == b else abs(a - b) / (1 + abs(b)) for a, b in zip(left, right, strict=True)]
         error = max(errors)
         if not error <= tolerance:  # also when it is NaN
-            worst = errors.index(error) if error == error else 0
+            worst = 0 if math.isnan(error) else errors.index(error)
             self.fail(f"{what}: {left[worst]:.10g} against {right[worst]:.10g}, error {error:.2g} > {tolerance:g}")
         self.found(what, f"largest error {short(error)}")
 

@@ -21,17 +21,12 @@ symbols; an unknown command is an error that names it.
 
 import operator
 from dataclasses import dataclass, field
-from functools import cache, reduce
 
-import numpy
 import sympy
-from sympy.parsing.latex import parse_latex
 
+from equations.evaluating import CannotRead, Node, algebra, evaluate
 from equations.tokens import OPEN, closing, plain, split
-
-
-class CannotRead(ValueError):
-    """LaTeX that has no meaning here; the text names the token."""
+from equations.values import combine, determinant, largest, own, power, smallest, transpose
 
 
 @dataclass(frozen=True)
@@ -49,164 +44,19 @@ class Meaning:
             object.__setattr__(self, kind, {tuple(plain(key)): value for key, value in getattr(self, kind).items()})
 
 
-GREEK = set(
-    r"\alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \vartheta \iota \kappa \lambda \mu \nu \xi \rho "
-    r"\varrho \sigma \varsigma \tau \upsilon \phi \varphi \chi \psi \omega \Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma "
-    r"\Upsilon \Phi \Psi \Omega \ell \pi".split()
-)
+GREEK = {rf"\{name}" for name in ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "varrho", "sigma", "varsigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "pi"]}  # fmt: skip
 ACCENTS = {r"\hat", r"\bar", r"\tilde", r"\widehat", r"\overline", r"\dot"}
 FONTS = ("\\mathrm{", "\\mathcal{", "\\mathbb{", "\\mathbf{", "\\mathsf{", "\\text{")
 CONSTANTS = {("e",): sympy.E, (r"\pi",): sympy.pi, (r"\infty",): sympy.oo}
 # The commands whose argument sympy's parser finds by itself, also without brackets.
 PREFIX = {r"\log", r"\ln", r"\exp", r"\sin", r"\cos", r"\tan", r"\sinh", r"\cosh", r"\tanh"}
 INFIX = {"+": "+", "-": "-", "/": "/", r"\cdot": r"\cdot", r"\times": r"\cdot"}
-
-
-# ---------------------------------------------------------------------------------------------------- the values
-
-
-def library(value):
-    """The module with ``log`` and the like for a value."""
-    if type(value).__module__.partition(".")[0] == "torch":
-        import torch
-
-        return torch
-    return numpy if isinstance(value, (float, numpy.ndarray, numpy.generic)) else sympy
-
-
-def own(name, value):
-    """``log``, ``sqrt``, ``exp``... of a value, by the library that the value belongs to."""
-    return getattr(library(value), name)(value)
-
-
-def largest(*values):
-    return _extreme(values, "maximum", sympy.Max)
-
-
-def smallest(*values):
-    return _extreme(values, "minimum", sympy.Min)
-
-
-def _extreme(values, name, symbolic):
-    found = next((lib for lib in map(library, values) if lib is not sympy), sympy)
-    if found is sympy:
-        return symbolic(*values)
-    if found is not numpy:
-        values = [found.as_tensor(float(v) if isinstance(v, sympy.Basic) else v) for v in values]
-    else:
-        values = [float(v) if isinstance(v, sympy.Basic) else v for v in values]
-    return reduce(getattr(found, name), values)
-
-
-def determinant(value):
-    return value.det() if isinstance(value, sympy.MatrixBase) else numpy.linalg.det(value)
-
-
 BUILT_IN = {
     (r"\max",): largest,
     (r"\min",): smallest,
     (r"\Gamma",): lambda value: sympy.gamma(value),
     (r"\det",): determinant,
 }
-
-
-def number(value):
-    """A sympy number as the Python number that numpy and torch understand."""
-    if isinstance(value, sympy.Integer):
-        return int(value)
-    return float(value) if isinstance(value, sympy.Expr) and value.is_number else value
-
-
-def combine(operation, left, right):
-    """An operation between two values; exact numbers become floats only where the other side is no sympy."""
-    if isinstance(left, sympy.Basic) and not isinstance(right, (int, sympy.Basic, sympy.MatrixBase)):
-        left = number(left)
-    if isinstance(right, sympy.Basic) and not isinstance(left, (int, sympy.Basic, sympy.MatrixBase)):
-        right = number(right)
-    return operation(left, right)
-
-
-def times(left, right):
-    """A product: of matrices and vectors the matrix product, of all others the usual one."""
-    if isinstance(left, numpy.ndarray) and isinstance(right, numpy.ndarray) and left.ndim and right.ndim:
-        return left @ right
-    return combine(operator.mul, left, right)
-
-
-def power(base, exponent):
-    """A power; a square matrix to the -1 is its inverse."""
-    if isinstance(base, numpy.ndarray) and base.ndim == 2 and exponent == -1:
-        return numpy.linalg.inv(base)
-    if isinstance(base, int) and isinstance(exponent, int):
-        base = sympy.Integer(base)  # 1/3 stays exact
-    return combine(operator.pow, base, exponent)
-
-
-def transpose(value):
-    return value.T
-
-
-# ---------------------------------------------------------------------------------------------------- the tree
-
-
-class Node:
-    """A piece of an equation; `value` gives what it is worth when the bound variables have the values in ``bound``."""
-
-    def __init__(self, value):
-        self.value = value
-
-
-@cache
-def algebra(skeleton):
-    """What sympy's parser makes of an equation whose pieces are numbered symbols."""
-    return parse_latex(skeleton)
-
-
-def evaluate(expression, pieces, bound):
-    """The value of a parsed skeleton, with Python's operators and the values of its pieces."""
-
-    def worth(part, more=bound):
-        if part.is_Symbol:
-            return pieces[str(part)].value(more)
-        if part.is_Number or part.is_NumberSymbol:
-            return part
-        if part.is_Add:
-            return reduce(lambda a, b: combine(operator.add, a, b), (worth(one, more) for one in part.args))
-        if part.is_Mul:
-            return reduce(times, (worth(one, more) for one in part.args))
-        if part.is_Pow:
-            return power(worth(part.base, more), worth(part.exp, more))
-        if isinstance(part, (sympy.Sum, sympy.Product)):
-            return over_index(part, more)
-        if isinstance(part, sympy.Limit):
-            body, variable, point, _ = part.args
-            name = pieces[str(variable)].key
-            symbol = sympy.Symbol("".join(name), positive=True)
-            return sympy.limit(worth(body, {**more, name: symbol}), symbol, worth(point, more))
-        if isinstance(part, sympy.log):
-            value = worth(part.args[0], more)
-            base = part.args[1] if len(part.args) == 2 else sympy.E
-            logarithm = own("log", value)
-            return logarithm if base == sympy.E else combine(operator.truediv, logarithm, sympy.log(base))
-        if isinstance(part, sympy.Function) and len(part.args) == 1:
-            return own(type(part).__name__, worth(part.args[0], more))
-        raise CannotRead(f"sympy reads {part} as a {type(part).__name__}, of which this module knows nothing")
-
-    def over_index(part, more):
-        body, (variable, low, high) = part.args
-        name = pieces[str(variable)].key
-        low, high = worth(low, more), worth(high, more)
-        if not (number(low) == low and number(high) == high and float(low).is_integer()):
-            raise CannotRead(f"the sum over {''.join(name)} runs from {low} to {high}, and needs whole numbers")
-        values = [worth(body, {**more, name: sympy.Integer(i)}) for i in range(int(low), int(high) + 1)]
-        plus = isinstance(part, sympy.Sum)
-        operation = operator.add if plus else operator.mul
-        return reduce(lambda a, b: combine(operation, a, b), values, 0 if plus else 1)
-
-    try:
-        return worth(expression)
-    except KeyError as error:
-        raise CannotRead(f"{error} has no value") from error
 
 
 class Reader:
@@ -470,9 +320,9 @@ class Reader:
         low, high = self.bounds()
         if low is None:
             raise CannotRead(f"`{command}` in `{' '.join(self.tokens)}` has no index")
-        key, sign, start = tuple(low), None, None
+        key, start = tuple(low), None
         if "=" in low:
-            (key, start), sign = split(low, {"="})
+            (key, start), _ = split(low, {"="})
             key = tuple(key)
         if start is not None and high is not None:
             low, high = self.child(start), self.child(high)

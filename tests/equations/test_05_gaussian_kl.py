@@ -3,7 +3,7 @@
 import sympy
 
 from equations.checking import checks
-from tests.equations.vocabulary import MU, SIGMA, Z, Normal, divergence, normal
+from tests.equations.vocabulary import MU, SIGMA, Normal, Z, divergence, normal
 
 NAMES = {r"\mu": MU, r"\sigma": SIGMA, "z": Z}
 KL = {r"\mathrm{KL}": divergence, r"\mathcal{N}": normal}
