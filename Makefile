@@ -5,7 +5,7 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo mutants bench zip pdf lighthouse published clean environment
+.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo evidence mutants bench zip pdf lighthouse published clean environment
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ remove-chapter: environment ## take a chapter out again: make remove-chapter NAM
 set-repo: environment ## change the repository's address everywhere: make set-repo URL=https://github.com/OWNER/REPO
 	@test -n "$(URL)" || { echo "usage: make set-repo URL=https://github.com/OWNER/REPO"; exit 2; }
 	@$(PY) book/tools/repository.py "$(URL)"
+
+evidence: environment ## check the displayed equations: all that changed, or ONLY=eq-kl-1d, or ONLY=05
+	@$(PY) book/tools/evidence.py $(ONLY)
 
 mutants: environment ## break every displayed formula in many ways and report what the checks miss: ONLY="05 eq-elbo-iw"
 	@$(PY) book/tools/mutants.py $(ONLY)

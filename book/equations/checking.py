@@ -9,6 +9,7 @@ all of it also carries a copy (``latex=...``), and fails when the chapter is cha
 """
 
 import functools
+import inspect
 import itertools
 import math
 from dataclasses import asdict, dataclass, field
@@ -45,6 +46,8 @@ class Tie:
     kind: str
     over: str
     latex: dict  # label -> copy
+    code: str  # the test's own text
+    line: int  # where it begins in its file
 
 
 def short(value):
@@ -248,7 +251,9 @@ def checks(*labels, kind, over, latex=None):
     copies = latex if isinstance(latex, dict) else {label: latex for label in labels if latex is not None}
 
     def decorate(check):
-        tie = Tie(f"{check.__module__.rpartition('.')[2]}.py::{check.__name__}", kind, over, copies)
+        code, line = inspect.getsourcelines(check)
+        name = f"tests/equations/{check.__module__.rpartition('.')[2]}.py::{check.__name__}"
+        tie = Tie(name, kind, over, copies, "".join(code), line)
 
         def run(label, latex=None):
             """The equation after the check; ``latex`` in place of the chapter's is a mutant, which no copy matches."""
@@ -286,6 +291,8 @@ def evidence(equation):
         "test": tie.name,
         "kind": tie.kind,
         "over": tie.over,
+        "code": tie.code,
+        "line": tie.line,
         "read": "whole" if equation.fully_read else ("part" if equation.read_sides else "copy"),
         "findings": [asdict(finding) for finding in equation.findings],
     }

@@ -15,6 +15,8 @@ import sys
 
 from project import BUILD, HTML, ROOT, notebook_environment
 
+from equations.results import RESULTS
+
 KEYS = BUILD / "built.json"
 CACHE = BUILD / ".jupyter_cache"
 PAGES = (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute")
@@ -32,7 +34,7 @@ def digest(*patterns):
 def current_keys():
     return {
         "outputs": digest("vae_notes/**/*", "requirements.txt"),
-        "pages": digest("_config.yml", "_toc.yml", "book/_site/**/*", "requirements.txt"),
+        "pages": digest("_config.yml", "_toc.yml", "book/_site/**/*", "requirements.txt", "_build/evidence.json"),
     }
 
 
