@@ -125,9 +125,10 @@ class Reader:
     def factor(self, text):
         """A factor of a product: with a dot before it where two factors meet, which sympy else takes for f(x).
 
-        None before a command, though: ``\\log x \\log y`` is a product of two logarithms.
+        None before a function, though: ``\\log x \\log y`` is a product of two logarithms, while
+        ``\\log\\frac1K\\sum_k w_k`` is the logarithm of a mean.
         """
-        if not self.open and not text.startswith("\\"):
+        if not self.open and not text.startswith(tuple(PREFIX)):
             self.out.append(r"\cdot")
         self.out.append(text)
         self.open = False

@@ -15,8 +15,6 @@ import sys
 
 from project import BUILD, HTML, ROOT, notebook_environment
 
-from equations.results import RESULTS
-
 KEYS = BUILD / "built.json"
 CACHE = BUILD / ".jupyter_cache"
 PAGES = (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute")

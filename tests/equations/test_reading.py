@@ -24,6 +24,7 @@ x, y = sympy.symbols("x y", real=True)
         (r"x y", x * y),
         (r"e^{-x}", sympy.exp(-x)),
         (r"\log x\,\log y", sympy.log(x) * sympy.log(y)),
+        (r"\log\frac12\sum_{i=1}^{3}i", sympy.log(3)),
         (r"\log 2\pi", sympy.log(2 * sympy.pi)),
         (r"\log(2)\,x", sympy.log(2) * x),
         (r"\log_2 8", 3),
