@@ -6,9 +6,12 @@ build makes before it writes a page.
 
 import html
 import re
+import sys
 from collections import Counter
+from pathlib import Path
 
-from equations.checking import KINDS
+sys.path.append(str(Path(__file__).parents[1]))
+from equations.results import KINDS
 from equations.sources import sources
 
 # As Sphinx writes the number of a labelled equation.

@@ -27,7 +27,7 @@ from docutils import nodes
 from finished_page import card, finish, in_head, with_policy
 from mathematics import FONTS, Mathematics, mathjax_folder
 
-sys.path += [str(Path(__file__).parents[1] / "tools"), str(Path(__file__).parents[1])]
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
 from project import BUILD
 from repository import pages_address, settings
 

@@ -20,10 +20,9 @@ from scipy.stats import norm
 
 from equations.evaluating import CannotRead
 from equations.reading import Meaning, Reader
+from equations.results import KINDS
 from equations.sources import sources
 from equations.tokens import plain, statements
-
-KINDS = ("symbolic", "exact", "quadrature", "Monte Carlo", "autograd", "training")
 
 
 class Fails(AssertionError):

@@ -7,6 +7,7 @@ from equations.sources import BOOK, sources
 
 ROOT = BOOK.parent
 RESULTS = ROOT / "_build" / "evidence.json"
+KINDS = ("symbolic", "exact", "quadrature", "Monte Carlo", "autograd", "training")
 # Whatever can change a finding: the chapters, the reader, the checks, the package that they call.
 DEPENDS_ON = ("book/[0-9]*.ipynb", "book/equations/*.py", "tests/equations/*", "vae_notes/**/*", "requirements.txt")
 
