@@ -115,8 +115,11 @@ class Finisher:
         return f"{name}?v={version}"
 
     def executed(self):
-        """What myst-nb noted when it ran each chapter."""
-        return {name: self.app.env.nb_metadata[name].get("exec_data") for name in chapters.numbered(self.app.env)}
+        """What myst-nb noted when it ran each notebook, in the order of the contents."""
+        env = self.app.env
+        order = env.toctree_includes.get(env.config.root_doc, [])
+        run = [name for name in order if str(env.doc2path(name)).endswith(".ipynb")]
+        return {name: env.nb_metadata[name].get("exec_data") for name in run}
 
     def file_of(self, figure):
         """The file of a figure, from the name under which it is published."""
