@@ -26,7 +26,7 @@ DOCUMENTS = {
 def entries(folder):
     """row -> what the chapters' files say of it, in the order of the book."""
     found = {}
-    for path in sorted(folder.glob("[0-9][0-9]-*.yml")):
+    for path in sorted(path for path in folder.glob("*.yml") if path.stem != "rows"):
         for entry in yaml.safe_load(path.read_text(encoding="utf8")):
             found.setdefault(entry["row"], []).append(entry)
     return found
@@ -48,7 +48,9 @@ def place(entry, anchors_of):
     """A link to the section that treats a row."""
     known = {plain(text): anchor for text, anchor in anchors_of(entry["chapter"]).items()}
     anchor = known.get(plain(str(entry["section"])), "")
-    return f'<a href="{entry["chapter"]}.html{anchor}">{entry["chapter"][:2]}, {html.escape(plain(str(entry["section"])))}</a>'
+    page, section = entry["chapter"], html.escape(plain(str(entry["section"])))
+    name = page[:2] if page[:2].isdigit() else page.replace("-", " ").capitalize()
+    return f'<a href="{page}.html{anchor}">{name}, {section}</a>'
 
 
 def check_names(entry):

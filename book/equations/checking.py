@@ -12,7 +12,7 @@ import functools
 import inspect
 import itertools
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import pytest
 import sympy
@@ -31,10 +31,14 @@ class Fails(AssertionError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found: what was compared, and how large the error or how wide the interval was."""
+    """One thing that a check found: what was compared, and how large the error or how wide the interval was.
+
+    ``figure`` has a place for ``size`` if that is a number; of many such findings the worst is shown.
+    """
 
     what: str
     figure: str
+    size: float | None = None  # the larger, the worse
 
 
 @dataclass
@@ -113,8 +117,8 @@ class Equation:
 
     # ---- finding
 
-    def found(self, what, figure):
-        self.findings.append(Finding(what, figure))
+    def found(self, what, figure, size=None):
+        self.findings.append(Finding(what, figure, size))
 
     def fail(self, message):
         raise Fails(f"{self.source.place}: {message}\n    {' '.join(self.latex.split())}")
@@ -126,7 +130,7 @@ class Equation:
         if not signs or set(signs) != {"="}:
             self.fail(f"a proof of equality needs = between the sides, not {signs}")
         for left, right in itertools.pairwise(values):
-            self.zero(left - right, what or str(self.statement(statement)))
+            self.zero(left - right, what or self.named(statement))
 
     def zero(self, difference, what):
         """sympy shows that an expression (or every entry of a matrix) is zero."""
@@ -147,7 +151,11 @@ class Equation:
         if not signs:
             self.fail("has no sign to check; use `side` and `equal`")
         for left, sign, right in zip(values, signs, values[1:], strict=False):
-            self.compare(left, sign, right, tolerance, approx, what or f"statement {statement + 1}")
+            self.compare(left, sign, right, tolerance, approx, what or self.named(statement))
+
+    def named(self, statement):
+        """What is compared, where the check does not say it."""
+        return "both sides" if len(self.statements) == 1 else f"both sides of part {statement + 1}"
 
     def compare(self, left, sign, right, tolerance, approx, what):
         if sign in ("=", ":=", r"\leftarrow"):
@@ -172,14 +180,14 @@ class Equation:
         if not error <= tolerance:  # also when it is NaN
             worst = 0 if math.isnan(error) else errors.index(error)
             self.fail(f"{what}: {left[worst]:.10g} against {right[worst]:.10g}, error {error:.2g} > {tolerance:g}")
-        self.found(what, f"largest error {short(error)}")
+        self.found(what, "largest error {}", error)
 
     def ordered(self, small, large, tolerance=1e-12, what="inequality"):
         """Every entry of ``small`` is at most that of ``large``."""
         margins = [b - a for a, b in zip(entries(small), entries(large), strict=True)]
         if not min(margins) >= -tolerance:
             self.fail(f"{what}: violated by {-min(margins):.3g}")
-        self.found(what, f"smallest margin {short(min(margins))}")
+        self.found(what, "smallest margin {}", -min(margins))
 
     def within(self, estimate, stderr, truth, what="estimate", errors=4.5):
         """A Monte Carlo estimate lies within some standard errors of the truth; the false-alarm rate is noted."""
@@ -282,6 +290,17 @@ def checks(*labels, kind, over, latex=None):
     return decorate
 
 
+def worst(findings):
+    """One (what, figure) for each thing compared: of many comparisons the worst, and how many there were."""
+    groups = {}
+    for finding in findings:
+        groups.setdefault((finding.what, finding.figure if finding.size is not None else ""), []).append(finding)
+    for (what, _), group in groups.items():
+        bad = max(group, key=lambda one: -math.inf if one.size is None else one.size)
+        figure = bad.figure if bad.size is None else bad.figure.format(short(abs(bad.size)))
+        yield {"what": what, "figure": figure if len(group) == 1 else f"{figure} in {len(group)} comparisons"}
+
+
 def evidence(equation):
     """What the page of evidence says of one check."""
     tie = equation.tie
@@ -293,5 +312,5 @@ def evidence(equation):
         "code": tie.code,
         "line": tie.line,
         "read": "whole" if equation.fully_read else ("part" if equation.read_sides else "copy"),
-        "findings": [asdict(finding) for finding in equation.findings],
+        "findings": list(worst(equation.findings)),
     }

@@ -21,7 +21,7 @@ FOLDER = "tests/equations"
 
 
 def run(*arguments):
-    """pytest on the checks, in a process of its own and with one thread a worker."""
+    """The checks, run by the test runner in a process of its own, with one thread a worker."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *arguments]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False).returncode
 

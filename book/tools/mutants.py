@@ -1,7 +1,7 @@
 """Break every displayed formula in many small ways and report which mistakes the checks notice: `make mutants`.
 
     python book/tools/mutants.py                       all chapters
-    python book/tools/mutants.py 05 eq-elbo-iw         a chapter, an equation
+    python book/tools/mutants.py 05 eq-kl-1d           a chapter, an equation
 
 Printed are those that nobody notices, those that only a copy of the text notices (a check that reads the formula
 would be stronger), and a table. Mutants that say the same in other words stand in tests/equations/equivalent.yml with
