@@ -76,10 +76,11 @@ def table(results, read):
         yield f"{way:14}" + "".join(f"{counts[name]:12}" for name in COLUMNS)
 
 
-def ways():
+def ways(labels):
     """label -> how the best of its checks reads it."""
     best = {}
-    for label, tests in REGISTRY.items():
+    for label in labels:
+        tests = REGISTRY.get(label, [])
         found = {way_of(test, label) for test in tests}
         best[label] = next((way for way in ("whole", "part", "copy") if way in found), "copy")
     return best
@@ -97,7 +98,7 @@ def main():
     options = parser.parse_args()
     load_checks()
     results = fates(options.wanted, options.jobs)
-    read = {**dict.fromkeys(sources(), "copy"), **ways()}
+    read = ways({mutant.label for mutant, _ in results})
     for mutant, fate in results:
         if fate not in ("value", "unreadable", "equivalent"):
             print(f"{fate:8} {mutant.label:32} {mutant.name:14} {mutant.latex}")

@@ -111,9 +111,8 @@ def test_kl(equation):
             for m, s in zip(mean, scale, strict=True)
         ) / math.sqrt(2 * math.pi)
         equation.agrees(
-            names={"d": 3, Q: None, "p(z)": None},
+            names={"d": 3, r"\mathrm{KL}(q_\phi(z \mid x) \,\Vert\, p(z))": truth},
             functions={
-                r"\mathrm{KL}": lambda *_, truth=truth: truth,
                 r"\mu_": lambda i, mean=mean: float(mean[int(i) - 1]),
                 r"\sigma_": lambda i, scale=scale: float(scale[int(i) - 1]),
             },
@@ -226,8 +225,8 @@ def test_beta_and_scale_are_one_knob(equation):
 def test_best_scale(equation):
     error, size, v = sympy.symbols("error D v", positive=True)
     names = {r"\hat\sigma_x^2": v, "D": size, r"\mathbb{E}\, \Vert x - x' \Vert^2": error}
-    claimed = equation.side(1, names=names)
-    equation.side(0, names=names)
+    variable, claimed = equation.sides(names=names)
+    equation.shows(variable == v, "solved for the variance")
     loss = error / (2 * v) + size / 2 * sympy.log(2 * sympy.pi * v)
     (best,) = sympy.solve(sympy.diff(loss, v), v)
     equation.zero(claimed - best, "the stationary point of the negative log-likelihood")
