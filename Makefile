@@ -13,9 +13,10 @@ help: ## list these targets
 book: environment ## build the website into _build/html (runs the chapters whose cells or package changed)
 	@$(PY) book/tools/build_book.py
 
-test: environment lint book ## prove everything: lint, build, package, notebooks, every page in a browser
+# The checks of the equations have just been run by `make book`, or nothing that they depend on has changed since.
+test: environment lint book ## prove everything: lint, build, equations, package, notebooks, every page in a browser
 	@$(PY) book/tools/browser.py
-	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) --ignore-glob='tests/equations/test_[0-9]*'
 
 test-latest: environment ## make test with the newest release of everything, in a copy of its own
 	@$(PY) book/tools/versions.py latest
