@@ -6,9 +6,10 @@ import re
 import evidence_pages
 import pytest
 from bs4 import BeautifulSoup
+from project import HTML, chapters
+
 from equations import results
 from equations.sources import sources
-from project import HTML, chapters
 
 NAMES = [path.stem for path in chapters()]
 

@@ -10,7 +10,8 @@ from playwright.sync_api import sync_playwright
 from project import HTML, chapters, pages
 from repository import pages_address
 
-PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html"]
+EVIDENCE = ["book/evidence/02-maximum-likelihood.html", "book/evidence/05-gaussian-kl.html"]  # the longest, one more
+PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html", *EVIDENCE]
 
 
 @pytest.fixture(scope="module")
