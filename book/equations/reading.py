@@ -376,8 +376,11 @@ class Reader:
         key = tuple(self.symbol_tokens())
         if high is not None:
             ends = self.child(low), self.child(high)
+        elif low is not None and tuple(low) not in self.meaning.ranges:
+            raise CannotRead(f"the integral over `{' '.join(low)}` has no range here; give ranges={{...}}")
         else:
-            ends = tuple(Node(lambda bound, v=v: v) for v in self.meaning.ranges.get(key, (-sympy.oo, sympy.oo)))
+            where = key if low is None else tuple(low)
+            ends = tuple(Node(lambda bound, v=v: v) for v in self.meaning.ranges.get(where, (-sympy.oo, sympy.oo)))
         rule = self.meaning.integral or symbolic_integral
 
         def value(bound):

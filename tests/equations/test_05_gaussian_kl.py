@@ -93,13 +93,16 @@ def test_gibbs(equation):
     pairs += [(pairs[0][0], pairs[0][0]), (np.array([0.3, 0.7]), np.array([0.2, 0.5, 0.3]))]
     for q, p in pairs:
         support = range(len(q))
-        equation.agrees(
+        last = dict(
             names={r"\mathrm{KL}(q\,\Vert\,p)": discrete_divergence(q, p[: len(q)])},
             functions={"q": table(q), "p": table(p)},
             operators={r"\mathbb{E}_q": ("z", enumerated(q)), r"\mathbb{E}_{q}": ("z", enumerated(q))},
             integral=lambda body, variable, low, high, support=support: sum(body(z) for z in support),
             ranges={"q>0": (0, 0)},
         )
+        equation.agrees(**last)
+        if len(q) == len(p) and np.array_equal(q, p):
+            equation.equal(equation.side(3, **last), equation.side(4), what="with q = p the bound is reached")
 
 
 @checks("eq-kl-log-ratio", kind="symbolic", over="all real z and mu, all sigma > 0")
@@ -370,14 +373,18 @@ def test_best_variances_of_a_diagonal_law(equation):
     for seed in range(3):
         _, (factor, _) = random_pair(seed)
         covariance = factor @ factor.T
-        for number, q_first in ((0, True), (1, False)):
+        for number in (0, 1):
             side = equation.statement(number).sides[1]
-            formula = side[: side.index("(", 4)]
+            formula, which = side[: side.index("(", 4)], side[side.index("(", 4) :]
+            q_first = which.index("q") < which.index(r"\text{posterior}")
             functions = {
                 r"(\Sigma^{-1})_": lambda i, j, c=covariance: np.linalg.inv(c)[int(i) - 1, int(j) - 1],
                 r"\Sigma_": lambda i, j, c=covariance: c[int(i) - 1, int(j) - 1],
             }
             best = np.array([float(equation.part(formula, names={"j": j}, functions=functions)) for j in (1, 2, 3)])
+
+            variable = equation.side(0, number, names={r"\sigma_j^2": sympy.Symbol("variance")})
+            equation.shows(variable == sympy.Symbol("variance"), "solved for the variance")
 
             def loss(variances, q_first=q_first, factor=factor):
                 laws = [np.diag(np.sqrt(variances)), factor]
@@ -460,11 +467,16 @@ def test_pinsker(equation):
     pairs = [(rng.normal(), rng.uniform(0.2, 3), rng.normal(), rng.uniform(0.2, 3)) for _ in range(60)]
     pairs += [(shift, 1.0, 0.0, 1.0) for shift in (1e-3, 1e-2, 1e-1)]
     grid = np.linspace(-30, 30, 20_001)
+
+    def variation(q, p):
+        return float(np.trapezoid(np.abs(q.pdf(grid) - p.pdf(grid)), grid) / 2)
+
+    def integrated(q, p):
+        return float(np.trapezoid(q.pdf(grid) * (q.logpdf(grid) - p.logpdf(grid)), grid))
+
     for mean_q, scale_q, mean_p, scale_p in pairs:
         q, p = norm(mean_q, scale_q), norm(mean_p, scale_p)
-        distance = np.trapezoid(np.abs(q.pdf(grid) - p.pdf(grid)), grid) / 2
-        kl = np.trapezoid(q.pdf(grid) * (q.logpdf(grid) - p.logpdf(grid)), grid)
-        equation.agrees(functions={r"\mathrm{TV}": lambda *_, d=distance: float(d), r"\mathrm{KL}": lambda *_, k=kl: float(k)})
+        equation.agrees(names={"q": q, "p": p}, functions={r"\mathrm{TV}": variation, r"\mathrm{KL}": integrated})
     # the bound is tight up to the factor that shifted normals have: TV / bound -> sqrt(2 / pi)
     bound = equation.side(1, functions={r"\mathrm{KL}": lambda *_: 1e-6 / 2})
     equation.equal(norm.cdf(5e-4) - norm.cdf(-5e-4), bound * math.sqrt(2 / math.pi), 1e-9, "a shift of 0.001")
@@ -485,7 +497,8 @@ def test_two_estimators(equation):
     truth = -0.5 * math.log(2 * math.pi) - 0.5 * ((1.5 - 0.6) ** 2 + 4 * 0.4) - kl.item()
     for number, letter in ((0, "A"), (1, "B")):
         values = equation.side(1, number, names=names)
-        equation.side(0, number, names={rf"\widehat{{\mathcal{{L}}}}^{{{letter}}}": values})
+        name = equation.side(0, number, names={rf"\widehat{{\mathcal{{L}}}}^{{{letter}}}": sympy.Symbol(letter)})
+        equation.shows(name == sympy.Symbol(letter), f"estimator {letter} is named so")
         mean, stderr = mean_and_standard_error(values)
         equation.within(mean, stderr, truth, f"estimator {letter} on average")
     all_sampled = names[r"\log p_\theta(x\mid z)"] + names[r"\log p(z)"] - names[r"\log q(z)"]

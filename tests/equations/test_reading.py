@@ -99,6 +99,7 @@ def test_values_may_be_arrays_matrices_and_tensors():
         (r"\frobnicate x", CannotRead, r"\\frobnicate"),
         (r"\sum_k x", CannotRead, "has no range"),
         (r"\int x", CannotRead, "no variable"),
+        (r"\int_A x\,dx", CannotRead, "over `A` has no range"),
         (r"x^", CannotRead, "ends where an argument is needed"),
         (r"(x", Unbalanced, "never closed"),
         (r"\sum_{i=1}^{n}i", CannotRead, "whole numbers"),
