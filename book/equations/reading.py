@@ -10,7 +10,8 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
         functions={"f": lambda z: z**2,                       # f(z); arguments end at , ; | and ||
                    "w_": lambda k: weights[k],                # w_k: a subscript is an argument
                    r"\mathrm{KL}": divergence},
-        operators={r"\mathbb{E}_q": ("z", average_under_q)},  # E_q[...]: gets the body as a function of z
+        operators={r"\mathbb{E}_q": ("z", average_under_q),   # E_q[...]: gets the body as a function of z
+                   r"\mathbb{E}_{q_x}": ("z", average, "x")}, # and the value of x, which a sum around it binds
         ranges={"k": (1, 5), "z": (-oo, oo)},                 # of a sum without bounds, of an integral without them
     ))
 
@@ -179,14 +180,14 @@ class Reader:
             return False
         if longest == over:
             self.place += len(over)
-            variables, rule = self.meaning.operators[over]
-            self.piece(binding(variables, rule, self.child(self.inside())))
+            inside = self.rest_of_product() if extreme(over) else self.inside()
+            self.piece(binding(*self.meaning.operators[over], body=self.child(inside)))
         elif longest == call:
             self.place += len(call)
             function = self.functions()[call]
             parts = self.subscripts() if call[-1] == "_" else split(self.inside(), {",", ";", r"\mid", r"\Vert", "|"})[0]
-            nodes = [self.child(part) for part in parts if part]
-            self.piece(Node(lambda bound: function(*(node.value(bound) for node in nodes))))
+            nodes = [self.child(split(part, {"="})[0][-1]) for part in parts if part]  # of p(z = k) the k
+            self.piece(Node(lambda bound: bound.get(call, function)(*(node.value(bound) for node in nodes))))
         else:
             self.place += len(name)
             value = self.meaning.names[name]
@@ -206,7 +207,7 @@ class Reader:
         after = self.ahead(len(key))
         if key[-1] == "_":
             return after is not None
-        if key == (r"\det",):
+        if key == (r"\det",) or extreme(key):
             return True
         if key in ((r"\Vert",), ("|",)):
             return True
@@ -228,7 +229,17 @@ class Reader:
             return self.bars()
         if self.ahead() in ("(", "[", r"\{"):
             return self.group()
-        return self.symbol_tokens()
+        return self.matrix_product()
+
+    def matrix_product(self):
+        """The symbol that stands here, and what a transpose ties to it: of ``W^\\top W x`` the ``W^\\top W``."""
+        start = self.place
+        self.symbol_tokens()
+        while self.ahead() == "^" and self.transposed():
+            after = self.ahead()
+            if after and (after.isalpha() or after in GREEK):
+                self.symbol_tokens()
+        return self.tokens[start : self.place]
 
     def symbol_tokens(self):
         """The tokens of the symbol that stands here, with accents, primes, subscripts and stars."""
@@ -477,12 +488,24 @@ def symbolic_integral(body, variable, low, high):
     return sympy.Integral(body(symbol), (symbol, low, high))
 
 
-def binding(variables, rule, body):
-    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables."""
+def extreme(key):
+    r"""Is an operator one of ``\arg\min_\theta`` and the like, which need no brackets and reach to the next plus?"""
+    return key[0] in (r"\arg", r"\min", r"\max", r"\sup", r"\inf") and "_" in key
+
+
+def binding(variables, rule, given=(), *, body):
+    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables.
+
+    ``given`` are names bound further out, of which the operator depends; the rule gets their values after the body.
+    """
     keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
+    outer = [tuple(plain(name)) for name in ([given] if isinstance(given, str) else given)]
 
     def value(bound):
-        return rule(lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
+        def function(*points):
+            return body.value({**bound, **dict(zip(keys, points, strict=True))})
+
+        return rule(function, *(bound[key] for key in outer))
 
     return Node(value)
 
