@@ -45,6 +45,26 @@ class Meaning:
             object.__setattr__(self, kind, {tuple(plain(key)): value for key, value in getattr(self, kind).items()})
 
 
+@dataclass(frozen=True)
+class Depends:
+    r"""A name or function that depends on what a sum around it binds: ``{"m_k": Depends(point, "k")}`` for ``m_k(t)``.
+
+    The function gets its own arguments first, then the values of the names that are ``given``.
+    """
+
+    function: object
+    given: object
+
+    def __call__(self, *arguments):
+        return self.function(*arguments)
+
+
+def outer(value, bound):
+    """The values of the names on which a value depends, as they are bound around it."""
+    given = getattr(value, "given", ()) if isinstance(value, Depends) else ()
+    return [bound[tuple(plain(name))] for name in ([given] if isinstance(given, str) else given)]
+
+
 GREEK = {rf"\{name}" for name in ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "varrho", "sigma", "varsigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "pi"]}  # fmt: skip
 ACCENTS = {r"\hat", r"\bar", r"\tilde", r"\widehat", r"\overline", r"\dot"}
 FONTS = ("\\mathrm{", "\\mathcal{", "\\mathbb{", "\\mathbf{", "\\mathsf{", "\\text{")
@@ -187,11 +207,11 @@ class Reader:
             function = self.functions()[call]
             parts = self.subscripts() if call[-1] == "_" else split(self.inside(), {",", ";", r"\mid", r"\Vert", "|"})[0]
             nodes = [self.child(split(part, {"="})[0][-1]) for part in parts if part]  # of p(z = k) the k
-            self.piece(Node(lambda bound: bound.get(call, function)(*(node.value(bound) for node in nodes))))
+            self.piece(Node(lambda bound: bound.get(call, function)(*(n.value(bound) for n in nodes), *outer(function, bound))))
         else:
             self.place += len(name)
             value = self.meaning.names[name]
-            self.piece(Node(lambda bound: bound.get(name, value)))
+            self.piece(Node(lambda bound: value(*outer(value, bound)) if isinstance(value, Depends) else bound.get(name, value)))
         return True
 
     def functions(self):
@@ -234,7 +254,8 @@ class Reader:
     def matrix_product(self):
         """The symbol that stands here, and what a transpose ties to it: of ``W^\\top W x`` the ``W^\\top W``."""
         start = self.place
-        self.symbol_tokens()
+        if tuple(self.symbol_tokens()) in self.functions() and self.ahead() == "(":
+            self.group()
         while self.ahead() == "^" and self.transposed():
             after = self.ahead()
             if after and (after.isalpha() or after in GREEK):
@@ -499,13 +520,12 @@ def binding(variables, rule, given=(), *, body):
     ``given`` are names bound further out, of which the operator depends; the rule gets their values after the body.
     """
     keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
-    outer = [tuple(plain(name)) for name in ([given] if isinstance(given, str) else given)]
 
     def value(bound):
         def function(*points):
             return body.value({**bound, **dict(zip(keys, points, strict=True))})
 
-        return rule(function, *(bound[key] for key in outer))
+        return rule(function, *outer(Depends(rule, given), bound))
 
     return Node(value)
 

@@ -8,7 +8,7 @@ import sympy
 import torch
 
 from equations.evaluating import CannotRead
-from equations.reading import Meaning, read
+from equations.reading import Depends, Meaning, read
 from equations.tokens import Unbalanced, plain, statements
 
 x, y = sympy.symbols("x y", real=True)
@@ -80,6 +80,14 @@ def test_an_operator_may_depend_on_what_is_bound_around_it():
     assert read(r"\sum_{i=1}^{2}\mathbb{E}_{q_i}[z^2]", meaning) == 10 + 1 + 20 + 4
 
 
+def test_names_and_functions_may_depend_on_what_is_bound_around_them():
+    meaning = Meaning(
+        names={r"x_i^\mathrm{test}": Depends(lambda i: 10 * i, "i")},
+        functions={"m_i": Depends(lambda t, i: t + i, "i")},
+    )
+    assert read(r"\sum_{i=1}^{2}x_i^\mathrm{test}\,m_i(3)", meaning) == 10 * 4 + 20 * 5
+
+
 def test_an_argument_may_say_which_variable_it_is():
     assert read(r"\sum_{k}p(z=k)", Meaning(functions={"p": lambda k: k**2}, ranges={"k": (1, 3)})) == 14
 
@@ -97,6 +105,7 @@ def test_a_determinant_without_brackets_reaches_over_a_matrix_and_its_transpose(
     W = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]])
     value = read(r"\log\det W^\top W-1", Meaning(names={"W": W}))
     assert value == pytest.approx(math.log(np.linalg.det(W.T @ W)) - 1)
+    assert read(r"\lvert\det J(2)\rvert", Meaning(functions={"J": lambda k: -float(k) * np.eye(3)})) == pytest.approx(8)
 
 
 def test_a_sum_without_bounds_takes_its_range_from_the_check():

@@ -133,3 +133,18 @@ def gauss_points(axes, points):
     grid = np.stack(np.meshgrid(*[nodes] * axes, indexing="ij"), -1).reshape(-1, axes)
     product = np.prod(np.stack(np.meshgrid(*[weights / weights.sum()] * axes, indexing="ij"), -1), -1).ravel()
     return grid, product
+
+
+class Versus:
+    """What stands for the words in ``A has the same distribution as B``: the side is then the pair (A, B)."""
+
+    __array_ufunc__ = None  # numpy must not try to multiply by it
+
+    def __init__(self, left=None):
+        self.left = left
+
+    def __rmul__(self, left):
+        return Versus(left)
+
+    def __mul__(self, right):
+        return self.left, right
