@@ -194,13 +194,14 @@ class Reader:
         """A name, function or operator that the check gave a meaning; True when one was read."""
         name = self.matching({key: 0 for key in self.meaning.names if self.whole_at(key)})
         call = self.matching({key: 0 for key in self.functions() if self.called(key)})
-        over = self.matching({key: 0 for key in self.meaning.operators if self.called(key)})
+        over = self.matching({key: 0 for key in self.meaning.operators if self.called(key) or self.before_norm(key)})
         longest = max((name, call, over), key=len)
         if not longest:
             return False
         if longest == over:
             self.place += len(over)
-            inside = self.rest_of_product() if extreme(over) else self.inside()
+            norm = self.ahead() in (r"\Vert", "|")
+            inside = self.rest_of_product() if extreme(over) else (self.norm() if norm else self.inside())
             self.piece(binding(*self.meaning.operators[over], body=self.child(inside)))
         elif longest == call:
             self.place += len(call)
@@ -232,6 +233,18 @@ class Reader:
         if key in ((r"\Vert",), ("|",)):
             return True
         return after in ("(", "[", r"\{")
+
+    def before_norm(self, key):
+        return tuple(self.tokens[self.place : self.place + len(key)]) == key and self.ahead(len(key)) in (r"\Vert", "|")
+
+    def norm(self):
+        r"""The tokens of a norm with its bars and its power: ``\mathbb{E}\Vert z\Vert^2`` is the mean of the square."""
+        start = self.place
+        self.bars()
+        if self.ahead() == "^":
+            self.place += 1
+            self.argument()
+        return self.tokens[start : self.place]
 
     def subscripts(self):
         """The arguments that a subscript holds: i and j of ``ij`` and of ``i,j``."""

@@ -88,6 +88,13 @@ def test_names_and_functions_may_depend_on_what_is_bound_around_them():
     assert read(r"\sum_{i=1}^{2}x_i^\mathrm{test}\,m_i(3)", meaning) == 10 * 4 + 20 * 5
 
 
+def test_the_mean_of_a_norm_needs_no_brackets_and_takes_its_power_along():
+    meaning = Meaning(
+        functions={r"\Vert": abs}, operators={r"\mathbb{E}": ("z", lambda body: (body(-1) + body(3)) / 2)}
+    )
+    assert read(r"\mathbb{E}\,\left\Vert z+1\right\Vert^2+7", meaning) == (0 + 16) / 2 + 7
+
+
 def test_an_argument_may_say_which_variable_it_is():
     assert read(r"\sum_{k}p(z=k)", Meaning(functions={"p": lambda k: k**2}, ranges={"k": (1, 3)})) == 14
 
