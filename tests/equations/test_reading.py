@@ -92,7 +92,7 @@ def test_the_mean_of_a_norm_needs_no_brackets_and_takes_its_power_along():
     meaning = Meaning(
         functions={r"\Vert": abs}, operators={r"\mathbb{E}": ("z", lambda body: (body(-1) + body(3)) / 2)}
     )
-    assert read(r"\mathbb{E}\,\left\Vert z+1\right\Vert^2+7", meaning) == (0 + 16) / 2 + 7
+    assert read(r"\mathbb{E}\,\left\Vert z+1\right\Vert^2+7", meaning) == 8 + 7
 
 
 def test_an_argument_may_say_which_variable_it_is():
