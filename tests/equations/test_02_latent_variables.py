@@ -393,7 +393,7 @@ def test_the_average_price(equation):
         )
 
 
-@checks("eq-ml-importance", kind="exact", over=WORLDS + ", random proposals")
+@checks("eq-ml-importance", kind="exact", over=WORLDS + ", random proposals, and some that leave out a code")
 def test_importance_weights(equation):
     for seed in range(4):
         world = World(seed)
@@ -405,6 +405,11 @@ def test_importance_weights(equation):
                 functions=world.functions | {"q": Law(proposal)},
                 operators={r"\mathbb{E}_{z\sim q}": ("z", enumerated(proposal))},
             )
+        blind = np.array([0.0, *proposal[1:]]) / proposal[1:].sum()  # never draws the code 0
+        seen = {r"\mathbb{E}_{z\sim q}": ("z", lambda body, q=blind: sum(q[z] * body(z) for z in (1, 2, 3)))}
+        value = equation.side(1, names={"x": 0}, functions=world.functions | {"q": Law(blind)}, operators=seen)
+        missing = world.evidence[0] - world.joint[0, 0]
+        equation.equal(value, missing, 1e-14, "a proposal that leaves out a code loses its share")
 
 
 @checks("eq-ml-output", kind="exact", over="random outputs of 3, 5 and 8 pixels, against the product over the pixels")

@@ -45,7 +45,8 @@ def test_the_overlap_of_two_normals(equation):
     square, line, rest = sympy.Poly(log_root(m, s) + log_root(n, t), z).all_coeffs()
     overlap = integral.subs({a: -square, b: line}, simultaneous=True) * sympy.exp(rest)
     left, right = equation.sides(names={"m": m, "n": n, "s": s, "t": t, "C": overlap})
-    equation.zero(sympy.log(left) - sympy.log(right), "the logarithms of both sides")
+    difference = sympy.expand_log(sympy.log(left) - sympy.log(right), force=True)
+    equation.zero(sympy.cancel(difference), "the logarithms of both sides")
 
 
 @checks("eq-latent-prior-rotation", kind="exact", over="random rotations and reflections in 2, 3 and 8 dimensions")
@@ -131,6 +132,10 @@ def test_the_middle_of_two_draws(equation):
 
         operators = {r"\mathbb{E}": (("a", "b"), average)}
         equation.agrees(tolerance=1e-12, names={"d": d}, functions={r"\Vert": np.linalg.norm}, operators=operators)
+        end = points[1][:d] + 0.1
+        same = {r"\mathbb{E}": (("a", "b"), lambda body, end=end: body(end, end))}
+        middle = equation.side(0, functions={r"\Vert": np.linalg.norm}, operators=same)
+        equation.equal(middle, end @ end, 1e-12, "of two equal draws the middle is the draw")
 
 
 def codes_and_angle(seed, same_norm=False):
