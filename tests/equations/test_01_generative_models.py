@@ -114,7 +114,7 @@ def test_the_density_of_the_two_half_circles(equation):
     points, cell = grid((-1.8, -1.3), (2.8, 1.8), 90)
     equation.equal(density(points).sum() * cell, 1, 1e-6, "total volume")
     many = data.two_moons(200_000, generator=torch.Generator().manual_seed(3)).double()
-    for low in [(-1.2, 0.0), (-0.2, -0.6), (0.6, 0.3), (0.4, -0.1), (1.0, 0.0), (-0.9, 0.8)]:
+    for low in [(-1.2, 0.0), (0.9, -0.6), (0.6, 0.3), (0.4, -0.1), (1.0, 0.0), (-0.9, 0.8)]:
         high = (low[0] + 0.3, low[1] + 0.3)
         points, cell = grid(low, high, 24)
         inside = ((many > torch.tensor(low)) & (many < torch.tensor(high))).all(1).double()
@@ -213,7 +213,7 @@ def test_the_dice_have_no_names(equation):
 
     for seed in range(3):
         for turned, straight in waves(scipy.stats.ortho_group.rvs(2, random_state=seed)):
-            equation.equal(np.array([turned.real, turned.imag]), np.array([straight.real, straight.imag]), 1e-9, "waves")
+            equation.equal(np.array([turned.real, turned.imag]), np.array([straight.real, straight.imag]), 1e-9, "mean of a wave on both sides")
     stretched = max(abs(a - b) for a, b in waves(np.array([[1.5, 0], [0, 0.7]])))
     equation.shows(stretched > 0.05, "a matrix that is no rotation does change the distribution")
 

@@ -11,6 +11,7 @@ import torch
 from torch.distributions import Categorical, kl_divergence
 
 from equations.checking import checks
+from equations.reading import Depends
 from tests.equations.vocabulary import Law, entropy, enumerated, over_states, random_law, relative_entropy
 from vae_notes import information
 
@@ -295,9 +296,12 @@ def test_held_out_error(equation):
         data = np.random.default_rng(size).normal(size=size)
         model = scipy.stats.t(3.5, 0.2, 1.7)
         equation.agrees(
-            # the word above x_i only says which data are meant, as if it were x_i to the power 1
-            names={r"\text{held-out error}": -model.logpdf(data).mean(), "M": size, r"\mathrm{test}": 1},
-            functions={r"p_\theta": model.pdf, "x_": lambda i, data=data: data[int(i) - 1]},
+            names={
+                r"\text{held-out error}": -model.logpdf(data).mean(),
+                "M": size,
+                r"x_i^\mathrm{test}": Depends(lambda i, data=data: data[int(i) - 1], "i"),
+            },
+            functions={r"p_\theta": model.pdf},
         )
 
 
