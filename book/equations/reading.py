@@ -10,7 +10,8 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
         functions={"f": lambda z: z**2,                       # f(z); arguments end at , ; | and ||
                    "w_": lambda k: weights[k],                # w_k: a subscript is an argument
                    r"\mathrm{KL}": divergence},
-        operators={r"\mathbb{E}_q": ("z", average_under_q)},  # E_q[...]: gets the body as a function of z
+        operators={r"\mathbb{E}_q": ("z", average_under_q),   # E_q[...]: gets the body as a function of z
+                   r"\mathbb{E}_{q_x}": ("z", average, "x")}, # and the value of x, which a sum around it binds
         ranges={"k": (1, 5), "z": (-oo, oo)},                 # of a sum without bounds, of an integral without them
     ))
 
@@ -42,6 +43,26 @@ class Meaning:
     def __post_init__(self):
         for kind in ("names", "functions", "operators", "ranges"):
             object.__setattr__(self, kind, {tuple(plain(key)): value for key, value in getattr(self, kind).items()})
+
+
+@dataclass(frozen=True)
+class Depends:
+    r"""A name or function that depends on what a sum around it binds: ``{"m_k": Depends(point, "k")}`` for ``m_k(t)``.
+
+    The function gets its own arguments first, then the values of the names that are ``given``.
+    """
+
+    function: object
+    given: object
+
+    def __call__(self, *arguments):
+        return self.function(*arguments)
+
+
+def outer(value, bound):
+    """The values of the names on which a value depends, as they are bound around it."""
+    given = getattr(value, "given", ()) if isinstance(value, Depends) else ()
+    return [bound[tuple(plain(name))] for name in ([given] if isinstance(given, str) else given)]
 
 
 GREEK = {rf"\{name}" for name in ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "varrho", "sigma", "varsigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "pi"]}  # fmt: skip
@@ -173,24 +194,25 @@ class Reader:
         """A name, function or operator that the check gave a meaning; True when one was read."""
         name = self.matching({key: 0 for key in self.meaning.names if self.whole_at(key)})
         call = self.matching({key: 0 for key in self.functions() if self.called(key)})
-        over = self.matching({key: 0 for key in self.meaning.operators if self.called(key)})
+        over = self.matching({key: 0 for key in self.meaning.operators if self.called(key) or self.before_norm(key)})
         longest = max((name, call, over), key=len)
         if not longest:
             return False
         if longest == over:
             self.place += len(over)
-            variables, rule = self.meaning.operators[over]
-            self.piece(binding(variables, rule, self.child(self.inside())))
+            norm = self.ahead() in (r"\Vert", "|")
+            inside = self.rest_of_product() if extreme(over) else (self.norm() if norm else self.inside())
+            self.piece(binding(*self.meaning.operators[over], body=self.child(inside)))
         elif longest == call:
             self.place += len(call)
             function = self.functions()[call]
             parts = self.subscripts() if call[-1] == "_" else split(self.inside(), {",", ";", r"\mid", r"\Vert", "|"})[0]
-            nodes = [self.child(part) for part in parts if part]
-            self.piece(Node(lambda bound: function(*(node.value(bound) for node in nodes))))
+            nodes = [self.child(split(part, {"="})[0][-1]) for part in parts if part]  # of p(z = k) the k
+            self.piece(Node(lambda bound: bound.get(call, function)(*(n.value(bound) for n in nodes), *outer(function, bound))))
         else:
             self.place += len(name)
             value = self.meaning.names[name]
-            self.piece(Node(lambda bound: bound.get(name, value)))
+            self.piece(Node(lambda bound: value(*outer(value, bound)) if isinstance(value, Depends) else bound.get(name, value)))
         return True
 
     def functions(self):
@@ -206,11 +228,23 @@ class Reader:
         after = self.ahead(len(key))
         if key[-1] == "_":
             return after is not None
-        if key == (r"\det",):
+        if key == (r"\det",) or extreme(key):
             return True
         if key in ((r"\Vert",), ("|",)):
             return True
         return after in ("(", "[", r"\{")
+
+    def before_norm(self, key):
+        return tuple(self.tokens[self.place : self.place + len(key)]) == key and self.ahead(len(key)) in (r"\Vert", "|")
+
+    def norm(self):
+        r"""The tokens of a norm with its bars and its power: ``\mathbb{E}\Vert z\Vert^2`` is the mean of the square."""
+        start = self.place
+        self.bars()
+        if self.ahead() == "^":
+            self.place += 1
+            self.argument()
+        return self.tokens[start : self.place]
 
     def subscripts(self):
         """The arguments that a subscript holds: i and j of ``ij`` and of ``i,j``."""
@@ -228,7 +262,18 @@ class Reader:
             return self.bars()
         if self.ahead() in ("(", "[", r"\{"):
             return self.group()
-        return self.symbol_tokens()
+        return self.matrix_product()
+
+    def matrix_product(self):
+        """The symbol that stands here, and what a transpose ties to it: of ``W^\\top W x`` the ``W^\\top W``."""
+        start = self.place
+        if tuple(self.symbol_tokens()) in self.functions() and self.ahead() == "(":
+            self.group()
+        while self.ahead() == "^" and self.transposed():
+            after = self.ahead()
+            if after and (after.isalpha() or after in GREEK):
+                self.symbol_tokens()
+        return self.tokens[start : self.place]
 
     def symbol_tokens(self):
         """The tokens of the symbol that stands here, with accents, primes, subscripts and stars."""
@@ -480,12 +525,23 @@ def symbolic_integral(body, variable, low, high):
     return sympy.Integral(body(symbol), (symbol, low, high))
 
 
-def binding(variables, rule, body):
-    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables."""
+def extreme(key):
+    r"""Is an operator one of ``\arg\min_\theta`` and the like, which need no brackets and reach to the next plus?"""
+    return key[0] in (r"\arg", r"\min", r"\max", r"\sup", r"\inf") and "_" in key
+
+
+def binding(variables, rule, given=(), *, body):
+    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables.
+
+    ``given`` are names bound further out, of which the operator depends; the rule gets their values after the body.
+    """
     keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
 
     def value(bound):
-        return rule(lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
+        def function(*points):
+            return body.value({**bound, **dict(zip(keys, points, strict=True))})
+
+        return rule(function, *outer(Depends(rule, given), bound))
 
     return Node(value)
 

@@ -8,7 +8,7 @@ import sympy
 import torch
 
 from equations.evaluating import CannotRead
-from equations.reading import Meaning, read
+from equations.reading import Depends, Meaning, read
 from equations.tokens import Unbalanced, plain, statements
 
 x, y = sympy.symbols("x y", real=True)
@@ -73,6 +73,46 @@ def test_functions_get_their_arguments_from_brackets_bars_and_subscripts():
 def test_an_operator_gets_its_body_as_a_function_and_binds_its_variable():
     meaning = Meaning(names={"z": 99}, operators={r"\mathbb{E}_q": ("z", lambda body: body(1) + body(2))})
     assert read(r"\mathbb{E}_q\big[z^2\big]+z", meaning) == 5 + 99
+
+
+def test_an_operator_may_depend_on_what_is_bound_around_it():
+    meaning = Meaning(operators={r"\mathbb{E}_{q_i}": ("z", lambda body, i: 10 * i + body(i), "i")})
+    assert read(r"\sum_{i=1}^{2}\mathbb{E}_{q_i}[z^2]", meaning) == 10 + 1 + 20 + 4
+
+
+def test_names_and_functions_may_depend_on_what_is_bound_around_them():
+    meaning = Meaning(
+        names={r"x_i^\mathrm{test}": Depends(lambda i: 10 * i, "i")},
+        functions={"m_i": Depends(lambda t, i: t + i, "i")},
+    )
+    assert read(r"\sum_{i=1}^{2}x_i^\mathrm{test}\,m_i(3)", meaning) == 10 * 4 + 20 * 5
+
+
+def test_the_mean_of_a_norm_needs_no_brackets_and_takes_its_power_along():
+    meaning = Meaning(
+        functions={r"\Vert": abs}, operators={r"\mathbb{E}": ("z", lambda body: (body(-1) + body(3)) / 2)}
+    )
+    assert read(r"\mathbb{E}\,\left\Vert z+1\right\Vert^2+7", meaning) == 8 + 7
+
+
+def test_an_argument_may_say_which_variable_it_is():
+    assert read(r"\sum_{k}p(z=k)", Meaning(functions={"p": lambda k: k**2}, ranges={"k": (1, 3)})) == 14
+
+
+def test_the_place_of_a_minimum_needs_no_brackets_and_its_variable_may_be_a_function():
+    laws = [lambda x: x + 1, lambda x: x - 4, lambda x: x + 2]
+    meaning = Meaning(
+        functions={"p": None},
+        operators={r"\arg\min_p": ("p", lambda body: min(range(3), key=lambda i: body(laws[i])))},
+    )
+    assert read(r"\arg\min_p\,p(7)^2+5", meaning) == 1 + 5
+
+
+def test_a_determinant_without_brackets_reaches_over_a_matrix_and_its_transpose():
+    W = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]])
+    value = read(r"\log\det W^\top W-1", Meaning(names={"W": W}))
+    assert value == pytest.approx(math.log(np.linalg.det(W.T @ W)) - 1)
+    assert read(r"\lvert\det J(2)\rvert", Meaning(functions={"J": lambda k: -float(k) * np.eye(3)})) == pytest.approx(8)
 
 
 def test_a_sum_without_bounds_takes_its_range_from_the_check():

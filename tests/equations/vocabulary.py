@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import scipy.integrate
+import scipy.special
 import sympy
 
 MU, NU, Z, X = sympy.symbols("mu nu z x", real=True)
@@ -80,3 +82,69 @@ def enumerated(*weights):
         )
 
     return rule
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law on a finite world, from a table: both a value (for a divergence) and a function (for ``p(x)``).
+
+    Places are whole numbers, or arrays of them; a free symbol stands for all states of its axis:
+    ``Law(p)(y, 1)`` is ``p[:, 1]``.
+    """
+
+    table: np.ndarray
+
+    def __call__(self, *places):
+        return self.table[tuple(slice(None) if isinstance(one, sympy.Symbol) else np.asarray(one, int) for one in places)]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.table, dtype)
+
+
+def random_law(generator, *shape):
+    """A random table, positive and generic, of which every column (along the first axis) sums to 1."""
+    table = generator.gamma(1.5, size=shape) + 0.05
+    return table / table.sum(0)
+
+
+def relative_entropy(p, q):
+    """KL(p || q) on a finite world, summed over the first axis."""
+    return np.sum(scipy.special.rel_entr(np.asarray(p), np.asarray(q)), axis=0)
+
+
+def entropy(p):
+    """The entropy of a law on a finite world, in nats."""
+    return np.sum(scipy.special.entr(np.asarray(p)), axis=0)
+
+
+def by_quad(body, variable, low, high):
+    """An integral by adaptive quadrature, for ``integral=``."""
+    return scipy.integrate.quad(lambda point: float(body(point)), float(low), float(high), epsabs=1e-13, epsrel=1e-12)[0]
+
+
+def over_states(count):
+    """An integral over a finite world, for ``integral=``: the sum over its states, counted from 0."""
+    return lambda body, variable, low, high: sum(body(state) for state in range(count))
+
+
+def gauss_points(axes, points):
+    """Nodes, of shape (n, axes), and weights of the average under N(0, I): exact up to the degree 2 points - 1."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(points)
+    grid = np.stack(np.meshgrid(*[nodes] * axes, indexing="ij"), -1).reshape(-1, axes)
+    product = np.prod(np.stack(np.meshgrid(*[weights / weights.sum()] * axes, indexing="ij"), -1), -1).ravel()
+    return grid, product
+
+
+class Versus:
+    """What stands for the words in ``A has the same distribution as B``: the side is then the pair (A, B)."""
+
+    __array_ufunc__ = None  # numpy must not try to multiply by it
+
+    def __init__(self, left=None):
+        self.left = left
+
+    def __rmul__(self, left):
+        return Versus(left)
+
+    def __mul__(self, right):
+        return self.left, right
