@@ -55,7 +55,7 @@ def factors(tokens):
         after = tokens[place + 1 : place + 7]
         if re.fullmatch(r"\d\d", after[0]):
             yield changed(tokens, place, 2, ["1"])
-        elif after[0] == "{" and len(after) == 6 and after[1].isdigit() and after[4].isdigit():
+        elif "".join(after[0:1] + after[2:4] + after[5:]) == "{}{}" and after[1].isdigit() and after[4].isdigit():
             yield changed(tokens, place, 7, ["1"])
 
 

@@ -80,7 +80,7 @@ def test_a_probability_is_a_volume(equation):
             0,
             names={r"\Pr(x\in A)": truth},
             functions={"p": mixture},
-            ranges={"x": (low, high)},
+            ranges={"A": (low, high)},
             integral=by_quad,
         )
     equation.agrees(1, functions={"p": mixture}, ranges={"x": (-12, 12)}, integral=by_quad)

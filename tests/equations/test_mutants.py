@@ -22,7 +22,7 @@ def sample():
             yield found[number // EVERY % len(found)]
 
 
-@pytest.mark.parametrize("mutant", sample(), ids=lambda mutant: f"{mutant.label}, {mutant.name}")
+@pytest.mark.parametrize("mutant", list(sample()), ids=lambda mutant: f"{mutant.label}, {mutant.name}")
 def test_a_mistake_in_a_formula_is_noticed(mutant):
     same = mutant.name in equivalent().get(mutant.label, {})
     assert same != bool(noticed(mutant)), mutant.latex
