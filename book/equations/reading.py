@@ -10,7 +10,8 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
         functions={"f": lambda z: z**2,                       # f(z); arguments end at , ; | and ||
                    "w_": lambda k: weights[k],                # w_k: a subscript is an argument
                    r"\mathrm{KL}": divergence},
-        operators={r"\mathbb{E}_q": ("z", average_under_q)},  # E_q[...]: gets the body as a function of z
+        operators={r"\mathbb{E}_q": ("z", average_under_q),  # E_q[...]: gets the body as a function of z
+                   r"\mathbb{E}_": ("z", average_under)},    # E_{q(z|x_n)}[...]: the subscript's value comes first
         ranges={"k": (1, 5), "z": (-oo, oo)},                 # of a sum without bounds, of an integral without them
     ))
 
@@ -180,7 +181,8 @@ class Reader:
         if longest == over:
             self.place += len(over)
             variables, rule = self.meaning.operators[over]
-            self.piece(binding(variables, rule, self.child(self.inside())))
+            law = [self.child(self.argument())] if over[-1] == "_" else []
+            self.piece(binding(variables, rule, self.child(self.inside()), law))
         elif longest == call:
             self.place += len(call)
             function = self.functions()[call]
@@ -442,6 +444,13 @@ class Reader:
         else:
             self.symbol()
 
+    def remainder(self, parts):
+        r"""``s \bmod f``, when that is all that stands between two brackets."""
+        if len(parts) > 2 or any(sign in part for part in parts for sign in "+-"):
+            raise CannotRead(rf"`{' '.join(self.tokens)}`: what \bmod belongs to is not clear; put it in brackets")
+        left, right = map(self.child, parts)
+        return Node(lambda bound: left.value(bound) % right.value(bound))
+
     def prefix(self, token):
         self.place += 1
         base = ""
@@ -460,6 +469,9 @@ class Reader:
     def node(self):
         if not self.tokens:
             raise CannotRead("an empty piece where a formula is needed")
+        parts, signs = split(self.tokens, {r"\bmod"})
+        if signs:
+            return self.remainder(parts)
         while self.place < len(self.tokens):
             self.step()
         skeleton = " ".join(self.out)
@@ -477,12 +489,16 @@ def symbolic_integral(body, variable, low, high):
     return sympy.Integral(body(symbol), (symbol, low, high))
 
 
-def binding(variables, rule, body):
-    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables."""
+def binding(variables, rule, body, law=()):
+    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables.
+
+    Before it comes the value of the operator's subscript, when that is read: ``law`` holds its node.
+    """
     keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
 
     def value(bound):
-        return rule(lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
+        at = [node.value(bound) for node in law]
+        return rule(*at, lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
 
     return Node(value)
 
