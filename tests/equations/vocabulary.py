@@ -5,6 +5,8 @@ A vocabulary must not know the answer: a divergence here is an integral or a sum
 form that a chapter states.
 """
 
+import functools
+import operator
 from dataclasses import dataclass
 from functools import cache
 
@@ -80,3 +82,14 @@ def enumerated(*weights):
         )
 
     return rule
+
+
+COMPARE = {"<": operator.lt, ">": operator.gt, r"\le": operator.le, r"\ge": operator.ge}
+
+
+def holds(equation, statement=0, **meaning):
+    """Does a condition hold for these numbers, with the sign that is displayed? Of arrays, for each entry."""
+    values = equation.sides(statement, **meaning)
+    signs = equation.statement(statement).signs
+    found = [COMPARE[sign](a, b) for a, sign, b in zip(values, signs, values[1:], strict=False)]
+    return functools.reduce(operator.and_, found)
