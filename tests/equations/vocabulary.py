@@ -5,10 +5,9 @@ A vocabulary must not know the answer: a divergence here is an integral or a sum
 form that a chapter states.
 """
 
-import functools
 import operator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import sympy
@@ -92,4 +91,4 @@ def holds(equation, statement=0, **meaning):
     values = equation.sides(statement, **meaning)
     signs = equation.statement(statement).signs
     found = [COMPARE[sign](a, b) for a, sign, b in zip(values, signs, values[1:], strict=False)]
-    return functools.reduce(operator.and_, found)
+    return reduce(operator.and_, found)
