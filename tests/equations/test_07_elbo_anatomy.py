@@ -54,10 +54,7 @@ def test_minus_a_divergence_to_the_joint(equation):
 
 @checks("eq-anat-two-joints", kind="exact", over=TABLES)
 def test_divergence_of_two_joints(equation):
-    def names(world):
-        return {BOUND: world.elbo}
-
-    in_worlds(equation, names)
+    in_worlds(equation, lambda world: {BOUND: world.elbo})
 
 
 @checks("eq-anat-rd", kind="exact", over=TABLES)
@@ -172,11 +169,11 @@ def test_slope_of_the_curve(equation):
 def per_datum(world):
     """Meanings for a sum over data x_1, ..., x_N of equal weight."""
 
-    def law(_, datum=None):
-        return world.q_z[0] if datum is None else world.q[int(datum) - 1]
+    def law(z, datum=None):
+        return world.q_z[0][z] if datum is None else world.q[int(datum) - 1][z]
 
     return {
-        "names": {"z": None, "N": len(world.q)},
+        "names": {"z": slice(None), "N": len(world.q)},
         "functions": {"q": law, "x_": lambda n: n},
         "operators": {r"\mathbb{E}_": ((), lambda law, body: (law * body()).sum())},
         "ranges": {"n": (1, len(world.q))},
@@ -240,9 +237,8 @@ def test_noise_at_a_stationary_point(equation):
 
         best = brentq(slope, -5, 5, xtol=1e-14)
         mean, length = weighted(x)
-        names = {**mean, "x": x.numpy(), "z": None, "D": x.shape[1], r"\sigma_x": math.exp(best / 2)}
-        functions = length | {"f": lambda _, output=output: output.numpy()}
-        equation.agrees(tolerance=1e-10, names=names, functions=functions)
+        names = {**mean, "x": x.numpy(), "f(z)": output.numpy(), "D": x.shape[1], r"\sigma_x": math.exp(best / 2)}
+        equation.agrees(tolerance=1e-10, names=names, functions=length)
 
 
 class RandomLinear:
@@ -279,8 +275,8 @@ def test_change_when_codes_are_rescaled(equation):
         mean, length = weighted(model.codes(1.0))
         for c in (0.5, 1.3, 2.0):
             change = (model.elbo(c) - model.elbo(1.0)).item()
-            names = {**mean, "z": model.codes(1.0), "d": z_dim, "c": c}
-            equation.agrees(tolerance=1e-10, names=names, functions=length | {r"\Delta": lambda _, now=change: now})
+            names = {**mean, "z": model.codes(1.0), "d": z_dim, "c": c, r"\Delta(c)": change}
+            equation.agrees(tolerance=1e-10, names=names, functions=length)
 
 
 @checks("eq-anat-code-scale", kind="autograd", over="linear VAEs of 1 to 3 codes, rescaled until the ELBO's derivative vanishes")

@@ -50,7 +50,7 @@ def encoder_meaning(loc, log_variance):
     def law(j, n):
         return TorchNormal(loc[int(n) - 1, int(j) - 1], scale[int(n) - 1, int(j) - 1])
 
-    return {r"q_\phi": law, "x_": lambda n: n, "p": lambda _: TorchNormal(real(0.0), real(1.0))}
+    return {r"q_\phi": law, "x_": lambda n: n}
 
 
 @checks("eq-col-kl-dim", kind="exact", over="3 random encoders of 7 data and 3 codes: the package's measure, torch's divergences")
@@ -59,7 +59,8 @@ def test_kl_per_dimension(equation):
         outputs = encoder_outputs(seed)
         functions = encoder_meaning(*outputs) | {r"\mathrm{KL}": kl_divergence}
         for j in range(3):
-            names = {r"\mathrm{KL}_j": kl_per_dim(*outputs)[j], "N": 7, "z_j": j + 1}
+            prior = TorchNormal(real(0.0), real(1.0))
+            names = {r"\mathrm{KL}_j": kl_per_dim(*outputs)[j], "N": 7, "z_j": j + 1, "p(z_j)": prior}
             equation.agrees(tolerance=1e-12, names=names, functions=functions)
 
 
@@ -342,12 +343,12 @@ def test_chain_of_symbols(equation):
 
         def probability(*places, string=string):
             if len(places) == 2:
-                return beginning(places[1], string)
+                return beginning(places[1], places[0])
             now, first, _, last, code = places  # of x_t given x_1, ..., x_{t-1}; z
             before = string[first - 1 : last]
             return beginning(code, [*before, string[now - 1]]) / beginning(code, before)
 
-        names = {"x": None, "z": int(z), "T": 4, r"\ldots": None}
+        names = {"x": string, "z": int(z), "T": 4, r"\ldots": None}
         functions = {r"p_\theta": probability, "x_": lambda t: int(t)}
         equation.agrees(tolerance=1e-12, names=names, functions=functions)
 
@@ -380,6 +381,8 @@ def growth_rate(at):
 @checks("eq-col-growth", kind="symbolic", over="all positive lambda, sigma_x, r and c; c = 1 where the derivative by s^2 vanishes")
 def test_growth_matrix(equation):
     equation.proves(names=SYMBOLS | {"J": flow(), "c": S2})
+    held, square, _ = equation.sides(1, names=SYMBOLS | {"c": S2})
+    equation.zero(held - square, "c stands for s^2")
     (rest,) = sympy.solve(sympy.diff(linear_elbo(), S2).subs({W: 0, V: 0}), S2)
     equation.proves(1, names={"c": rest, "s": sympy.sqrt(rest)})
 
@@ -390,12 +393,12 @@ def test_slow_and_fast_encoders(equation):
         at = {LAM: lam, NOISE: noise, S2: 1}
         names = {r"\lambda": sympy.sympify(lam), r"\sigma_x": sympy.sqrt(noise), "r": RATE}
         growth = growth_rate(at)
-        _, slow = equation.sides(0, names=names)
-        _, fast = equation.sides(2, names=names)
-        _, first = equation.sides(1, names=names | {"g": growth})
-        _, last = equation.sides(3, names=names | {"g": growth})
-        equation.shows(sympy.limit(growth / first, RATE, slow) == 1, "for a slow encoder, to first order in r")
-        equation.shows(sympy.limit(growth, RATE, fast) == last, "for a fast encoder")
+        variable, slow = equation.sides(0, names=names)
+        rate, near = equation.sides(1, names=names | {"g": growth})
+        equation.shows(sympy.limit(rate / near, variable, slow) == 1, "for a slow encoder, to first order in r")
+        variable, fast = equation.sides(2, names=names)
+        rate, limit = equation.sides(3, names=names | {"g": growth})
+        equation.shows(sympy.limit(rate, variable, fast) == limit, "for a fast encoder")
 
 
 @checks("eq-col-noise", kind="symbolic", over="all positive lambda, sigma_x, r; 60 random points on both sides")
@@ -558,8 +561,8 @@ PRICES = [(0.4, 0.5, 1.0), (0.2, 1.7, 2.0), (0.9, 0.9, 0.95), (1.3, 3.0, 0.8)]
 def test_bound_at_a_rate(equation):
     for k, lam, noise in PRICES:
         names = {"k": k, r"\lambda": lam, r"\sigma_x": math.sqrt(noise)}
-        best = best_at_rate(k, lam, noise)
-        equation.agrees(tolerance=1e-9, names=names, functions={r"\mathcal{L}": lambda _, best=best: best})
+        bounds = {r"\mathcal{L}": lambda k, lam=lam, noise=noise: best_at_rate(float(k), lam, noise)}
+        equation.agrees(tolerance=1e-9, names=names, functions=bounds)
 
 
 @checks("eq-col-price", kind="exact", over="directions with lambda < sigma_x^2, against the best encoder of that KL by search")
