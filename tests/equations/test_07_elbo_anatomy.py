@@ -1,4 +1,4 @@
-"""The equations of chapter 07: identities counted out in small random worlds, lengths measured with the coder."""
+"""The equations of chapter 07: identities counted out in small random worlds, lengths measured in the coder."""
 
 import math
 
@@ -49,7 +49,9 @@ def test_minus_a_divergence_to_the_joint(equation):
     in_worlds(equation, lambda world: {BOUND: world.elbo})
     world = World(9)
     world.q = world.posterior
-    equation.equal(equation.side(1, names=world.names(), **world.meaning), world.p_x.log(), 1e-12, "with the posterior")
+    equation.equal(
+        equation.side(1, names=world.names(), **world.meaning), world.p_x.log(), 1e-12, "with the posterior"
+    )
 
 
 @checks("eq-anat-two-joints", kind="exact", over=TABLES)
@@ -94,7 +96,11 @@ def test_cross_entropy(equation):
     in_worlds(equation, lambda world: {})
 
 
-@checks("eq-anat-fence", kind="exact", over="200 random worlds; on the left fence with q inverted, on the right with p(z) = q(z)")
+@checks(
+    "eq-anat-fence",
+    kind="exact",
+    over="200 random worlds; on the left fence with q inverted, on the right with p(z) = q(z)",
+)
 def test_fence_of_the_plane(equation):
     def names(world):
         return world.names({"D": world.distortion, "R": world.rate, r"\mathcal{I}_q": world.information})
@@ -124,11 +130,17 @@ def cheapest(world, beta):
         value = price(world, scores.softmax(1), beta)
         return value.item(), torch.autograd.grad(value, scores)[0].numpy().ravel()
 
-    found = minimize(value_and_slope, np.zeros(world.q.numel()), jac=True, method="BFGS", options={"gtol": 1e-9})
+    found = minimize(
+        value_and_slope, np.zeros(world.q.numel()), jac=True, method="BFGS", options={"gtol": 1e-9}
+    )
     return real(found.x).reshape(world.q.shape).softmax(1)
 
 
-@checks("eq-anat-blahut", kind="exact", over="3 random worlds with prices 0.4, 1 and 2.3, against the minimum found by search")
+@checks(
+    "eq-anat-blahut",
+    kind="exact",
+    over="3 random worlds with prices 0.4, 1 and 2.3, against the minimum found by search",
+)
 def test_cheapest_code(equation):
     for seed, beta in enumerate((0.4, 1.0, 2.3)):
         world = World(seed)
@@ -149,18 +161,30 @@ def best_codes(world, prices, steps):
     return (pairs * (q / prior).log()).sum((1, 2)), -(pairs * world.p_x_given_z.log()).sum((1, 2))
 
 
-@checks("eq-anat-slope", kind="autograd", over="prices 0.3, 0.6 and 0.9 in 4 random worlds; with the best prior by differences")
+@checks(
+    "eq-anat-slope",
+    kind="autograd",
+    over="prices 0.3, 0.6 and 0.9 in 4 random worlds; with the best prior by differences",
+)
 def test_slope_of_the_curve(equation):
     prices = [0.3, 0.6, 0.9]
     for seed in range(4):
         world = World(seed)
         beta = real(prices).requires_grad_()
-        run, rise = (torch.autograd.grad(part.sum(), beta, retain_graph=True)[0] for part in best_codes(world, beta, 0))
-        equation.agrees(tolerance=1e-9, what="one prior", names={r"\frac{dD}{dR}": rise / run, r"\beta": real(prices)})
-        world.p_x_given_z = world.p_x_given_z**3 / (world.p_x_given_z**3).sum(0)  # a sharper decoder: all codes are used
+        run, rise = (
+            torch.autograd.grad(part.sum(), beta, retain_graph=True)[0] for part in best_codes(world, beta, 0)
+        )
+        equation.agrees(
+            tolerance=1e-9, what="one prior", names={r"\frac{dD}{dR}": rise / run, r"\beta": real(prices)}
+        )
+        world.p_x_given_z = world.p_x_given_z**3 / (world.p_x_given_z**3).sum(
+            0
+        )  # a sharper decoder: all codes are used
         ends = [best_codes(world, real(prices) * step, 2000) for step in (1.001, 0.999)]
         slope = (ends[0][1] - ends[1][1]) / (ends[0][0] - ends[1][0])
-        equation.agrees(tolerance=1e-4, what="best prior", names={r"\frac{dD}{dR}": slope, r"\beta": real(prices)})
+        equation.agrees(
+            tolerance=1e-4, what="best prior", names={r"\frac{dD}{dR}": slope, r"\beta": real(prices)}
+        )
 
 
 # ---- information
@@ -187,7 +211,11 @@ def equal_weights(seed, n_x):
     return world
 
 
-@checks("eq-anat-information", kind="exact", over="random worlds of 3, 4 and 5 data of equal weight, against the package's table")
+@checks(
+    "eq-anat-information",
+    kind="exact",
+    over="random worlds of 3, 4 and 5 data of equal weight, against the package's table",
+)
 def test_information_as_an_average(equation):
     for seed, n_x in enumerate((3, 4, 5)):
         world = equal_weights(seed, n_x)
@@ -196,7 +224,11 @@ def test_information_as_an_average(equation):
         equation.agrees(tolerance=1e-12, **meaning)
 
 
-@checks("eq-anat-log-n", kind="exact", over="300 random encoders of 2 to 7 data; reached by codes that do not overlap")
+@checks(
+    "eq-anat-log-n",
+    kind="exact",
+    over="300 random encoders of 2 to 7 data; reached by codes that do not overlap",
+)
 def test_ceiling_of_the_information(equation):
     for seed in range(300):
         n_x = 2 + seed % 6
@@ -204,7 +236,9 @@ def test_ceiling_of_the_information(equation):
         equation.agrees(names={r"\mathcal{I}_q": world.information, "N": n_x})
     for n_x in (2, 3, 7):
         table = torch.eye(n_x, dtype=torch.float64) / n_x
-        said, ceiling = equation.sides(names={r"\mathcal{I}_q": information.mutual_information(table), "N": n_x})
+        said, ceiling = equation.sides(
+            names={r"\mathcal{I}_q": information.mutual_information(table), "N": n_x}
+        )
         equation.equal(ceiling, said, 1e-12, "reached without overlap")
 
 
@@ -217,15 +251,23 @@ def test_spread_can_help(equation):
     equation.proves(names={"x": 1, "z": Z, r"\sigma": SIGMA}, operators={r"\mathbb{E}_q": ("z", average)})
     variance = sympy.Symbol("v", positive=True)
     error = equation.side(1, names={r"\sigma": sympy.sqrt(variance)})
-    equation.shows(sympy.solve(sympy.diff(error, variance), variance) == [sympy.Rational(1, 3)], "smallest at 1/3")
+    equation.shows(
+        sympy.solve(sympy.diff(error, variance), variance) == [sympy.Rational(1, 3)], "smallest at 1/3"
+    )
 
 
 def weighted(rows):
-    """Meanings for ``\\mathbb{E}\\,\\Vert v \\Vert^2``: equal weights times the squared lengths of the rows."""
-    return {r"\mathbb{E}": np.full(len(rows), 1 / len(rows))}, {r"\Vert": lambda v: np.linalg.norm(v, axis=-1)}
+    """Meanings for ``\\mathbb{E}\\Vert v\\Vert^2``: equal weights times the squared lengths of the rows."""
+    return {r"\mathbb{E}": np.full(len(rows), 1 / len(rows))}, {
+        r"\Vert": lambda v: np.linalg.norm(v, axis=-1)
+    }
 
 
-@checks("eq-anat-noise", kind="autograd", over="4 random sets of 30 data of 1 to 4 pixels, the noise that maximises the likelihood")
+@checks(
+    "eq-anat-noise",
+    kind="autograd",
+    over="4 random sets of 30 data of 1 to 4 pixels, the noise that maximises the likelihood",
+)
 def test_noise_at_a_stationary_point(equation):
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
@@ -237,7 +279,13 @@ def test_noise_at_a_stationary_point(equation):
 
         best = brentq(slope, -5, 5, xtol=1e-14)
         mean, length = weighted(x)
-        names = {**mean, "x": x.numpy(), "f(z)": output.numpy(), "D": x.shape[1], r"\sigma_x": math.exp(best / 2)}
+        names = {
+            **mean,
+            "x": x.numpy(),
+            "f(z)": output.numpy(),
+            "D": x.shape[1],
+            r"\sigma_x": math.exp(best / 2),
+        }
         equation.agrees(tolerance=1e-10, names=names, functions=length)
 
 
@@ -261,14 +309,16 @@ class RandomLinear:
         return torch.autograd.grad(self.elbo(at), at)[0].item()
 
     def codes(self, c):
-        """Points whose mean square is exactly that of the codes: mu plus and minus sigma sqrt(d) along each axis."""
+        """Points whose mean square is that of the codes: mu plus and minus sigma sqrt(d) along each axis."""
         z_dim = self.loc.shape[1]
         steps = torch.cat([torch.eye(z_dim), -torch.eye(z_dim)]).double() * math.sqrt(z_dim)
         spread = (self.log_variance / 2).exp()
         return (c * (self.loc + steps[:, None] * spread)).reshape(-1, z_dim).numpy()
 
 
-@checks("eq-anat-rescale", kind="exact", over="linear VAEs of 1 to 3 codes at random parameters, c from 0.5 to 2")
+@checks(
+    "eq-anat-rescale", kind="exact", over="linear VAEs of 1 to 3 codes at random parameters, c from 0.5 to 2"
+)
 def test_change_when_codes_are_rescaled(equation):
     for seed, z_dim in enumerate((1, 2, 3)):
         model = RandomLinear(seed, z_dim)
@@ -279,7 +329,11 @@ def test_change_when_codes_are_rescaled(equation):
             equation.agrees(tolerance=1e-10, names=names, functions=length)
 
 
-@checks("eq-anat-code-scale", kind="autograd", over="linear VAEs of 1 to 3 codes, rescaled until the ELBO's derivative vanishes")
+@checks(
+    "eq-anat-code-scale",
+    kind="autograd",
+    over="linear VAEs of 1 to 3 codes, rescaled until the ELBO's derivative vanishes",
+)
 def test_scale_of_codes_at_rest(equation):
     for seed, z_dim in enumerate((1, 2, 3)):
         model = RandomLinear(seed, z_dim)
@@ -289,7 +343,9 @@ def test_scale_of_codes_at_rest(equation):
         equation.agrees(tolerance=1e-9, names={**mean, "z": codes, "d": z_dim}, functions=length)
 
 
-@checks("eq-anat-entropies", kind="exact", over="linear VAEs of 1 to 3 codes at their optimum, and away from it")
+@checks(
+    "eq-anat-entropies", kind="exact", over="linear VAEs of 1 to 3 codes at their optimum, and away from it"
+)
 def test_sum_of_entropies(equation):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(60, 5, generator=generator, dtype=torch.float64) * torch.tensor([2.0, 1.3, 0.9, 0.5, 0.4])
@@ -349,7 +405,7 @@ def growth(stack, step):
 
 
 def net_lengths():
-    """Bits that bits-back coding needs for each x and z: z lies on top of the message, so that it is the draw."""
+    """Bits that bits-back coding needs for each x and z: z lies on top of the message, and so is drawn."""
     lengths = torch.zeros(4, 3, dtype=torch.float64)
     for x, z in np.ndindex(4, 3):
         stack = message()
@@ -387,39 +443,67 @@ def test_overhead(equation):
     in_worlds(equation, lambda world: {BOUND: world.elbo})
 
 
-@checks("eq-anat-push", kind="exact", over="200 messages of up to 80 bits, random tables of 4 symbols, whole numbers throughout")
+@checks(
+    "eq-anat-push",
+    kind="exact",
+    over="200 messages of up to 80 bits, random tables of 4 symbols, whole numbers throughout",
+)
 def test_push(equation):
     generator = np.random.default_rng(0)
     for _ in range(200):
         counts = [int(count) for count in generator.integers(1, 60, 4)]
-        symbol, state = int(generator.integers(4)), int(generator.integers(2**40)) * int(generator.integers(2**40))
+        symbol, state = (
+            int(generator.integers(4)),
+            int(generator.integers(2**40)) * int(generator.integers(2**40)),
+        )
         stack = coding.Stack(state)
         stack.push(symbol, counts)
-        numbers = {"s": state, "s'": stack.state, "f": counts[symbol], "T": sum(counts), "c": sum(counts[:symbol])}
+        numbers = {
+            "s": state,
+            "s'": stack.state,
+            "f": counts[symbol],
+            "T": sum(counts),
+            "c": sum(counts[:symbol]),
+        }
         left, right = equation.sides(names=numbers)
         equation.shows(left == right, "the same whole number")
 
 
-@checks("eq-anat-bins", kind="quadrature", over="q = N(0.7, 0.3^2), 6 places, bins of width 0.02, 0.01 and 0.005")
+@checks(
+    "eq-anat-bins", kind="quadrature", over="q = N(0.7, 0.3^2), 6 places, bins of width 0.02, 0.01 and 0.005"
+)
 def test_cost_of_a_bin(equation):
     for place in (-0.4, 0.1, 0.5, 0.8, 1.1, 1.7):
         errors = []
         for width in (0.02, 0.01, 0.005):
             edges = place - width / 2, place + width / 2
-            prior, code = (norm(*law).cdf(edges[1]) - norm(*law).cdf(edges[0]) for law in ((0, 1), (0.7, 0.3)))
+            prior, code = (
+                norm(*law).cdf(edges[1]) - norm(*law).cdf(edges[0]) for law in ((0, 1), (0.7, 0.3))
+            )
             densities = {"p(z)": norm(0, 1).pdf(place), r"q(z\mid x)": norm(0.7, 0.3).pdf(place)}
             cost = equation.side(0, names=densities | {r"\delta": width})
             exact = math.log2(code) - math.log2(prior)
             errors.append(abs(cost - exact))
-            equation.equal(equation.side(0, names=densities | {r"\delta": 3 * width}), cost, 1e-12, "the width cancels")
+            equation.equal(
+                equation.side(0, names=densities | {r"\delta": 3 * width}), cost, 1e-12, "the width cancels"
+            )
         equation.equal(errors[0], 0, 1e-2, "against the masses of the bins")
-        equation.equal([errors[0] / errors[1], errors[1] / errors[2]][1], 4, 0.02, "a bin half as wide, a quarter of the error")
+        equation.equal(
+            [errors[0] / errors[1], errors[1] / errors[2]][1],
+            4,
+            0.02,
+            "a bin half as wide, a quarter of the error",
+        )
 
 
 # ---- beta
 
 
-@checks("eq-anat-beta-elbo", kind="exact", over="minus the loss of the package's VAE, 3 pairs of beta and scale, 8 data, the same draws")
+@checks(
+    "eq-anat-beta-elbo",
+    kind="exact",
+    over="minus the loss of the package's VAE, 3 pairs of beta and scale, 8 data, the same draws",
+)
 def test_objective_of_the_package(equation):
     x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for beta, scale in ((0.3, 0.9), (1.0, 0.4), (4.0, 0.7)):
@@ -429,12 +513,24 @@ def test_objective_of_the_package(equation):
         loc, log_variance = (part.detach() for part in vae.encode(x))
         z = sample_normal(loc, log_variance, generator=torch.Generator().manual_seed(2))
         loss = vae.loss(x, torch.Generator().manual_seed(2))["loss"].detach()
-        laws = MultivariateNormal(loc, log_variance.exp().diag_embed()), MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
+        laws = (
+            MultivariateNormal(loc, log_variance.exp().diag_embed()),
+            MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double()),
+        )
         equation.agrees(
             tolerance=1e-10,
-            names={"x": x, r"\beta": beta, r"\sigma_x": scale, "I": torch.eye(5).double(), "q": laws[0], "p": laws[1]},
+            names={
+                "x": x,
+                r"\beta": beta,
+                r"\sigma_x": scale,
+                "I": torch.eye(5).double(),
+                "q": laws[0],
+                "p": laws[1],
+            },
             functions={
-                "J": lambda *at, here=(beta, scale**2), loss=loss: -loss if at == pytest.approx(here) else math.nan,
+                "J": lambda *at, here=(beta, scale**2), loss=loss: (
+                    -loss if at == pytest.approx(here) else math.nan
+                ),
                 "f": lambda z, vae=vae: vae.decode(z).detach(),
                 r"\mathcal{N}": lambda x, mean, cov: MultivariateNormal(mean, cov).log_prob(x).exp(),
                 r"\mathrm{KL}": kl_divergence,
@@ -443,7 +539,11 @@ def test_objective_of_the_package(equation):
         )
 
 
-@checks("eq-anat-knob", kind="quadrature", over="10 random models of 1 to 4 pixels, one code, curved decoder; beta and variance from 0.1 to 5")
+@checks(
+    "eq-anat-knob",
+    kind="quadrature",
+    over="10 random models of 1 to 4 pixels, one code, curved decoder; beta and variance from 0.1 to 5",
+)
 def test_one_knob(equation):
     generator = np.random.default_rng(0)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
@@ -494,11 +594,17 @@ def test_when_the_bound_is_left(equation):
 # ---- the scale of the prior, the threshold, the cell
 
 
-@checks("eq-anat-absorb", kind="exact", over="3 random normals of 2 codes, a curved decoder, c = 0.4, 1.7 and 3")
+@checks(
+    "eq-anat-absorb", kind="exact", over="3 random normals of 2 codes, a curved decoder, c = 0.4, 1.7 and 3"
+)
 def test_scale_of_the_prior_is_absorbed(equation):
     for seed, c in enumerate((0.4, 1.7, 3.0)):
         generator = np.random.default_rng(seed)
-        mean, root, mixing = generator.normal(size=2), generator.normal(size=(2, 2)), generator.normal(size=(2, 3))
+        mean, root, mixing = (
+            generator.normal(size=2),
+            generator.normal(size=(2, 2)),
+            generator.normal(size=(2, 3)),
+        )
         steps = np.concatenate([np.eye(2), -np.eye(2)]) * math.sqrt(2)
         z = mean + steps @ root.T  # four points with exactly this mean and covariance
         scaled = c * z
@@ -514,7 +620,11 @@ def test_scale_of_the_prior_is_absorbed(equation):
             equation.agrees(statement, 1e-12, what, names=names, functions={"f": decoder})
 
 
-@checks("eq-anat-invariant", kind="symbolic", over="one dimension: all mu, all sigma and c > 0; numbers in 3 dimensions")
+@checks(
+    "eq-anat-invariant",
+    kind="symbolic",
+    over="one dimension: all mu, all sigma and c > 0; numbers in 3 dimensions",
+)
 def test_divergence_does_not_see_the_scale(equation):
     mu, c = sympy.Symbol("mu", real=True), sympy.Symbol("c", positive=True)
     symbols = {r"\mu": mu, r"\Sigma": SIGMA**2, "c": c, "I": 1}
@@ -526,11 +636,22 @@ def test_divergence_does_not_see_the_scale(equation):
     for seed, c in enumerate((0.4, 1.7, 3.0)):
         mean, *root = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         root = torch.stack(root)
-        numbers = {r"\mu": mean, r"\Sigma": root @ root.T + 0.1 * torch.eye(3), "c": c, "I": torch.eye(3).double()}
-        equation.agrees(tolerance=1e-10, names=numbers, functions={r"\mathrm{KL}": kl_divergence, r"\mathcal{N}": law})
+        numbers = {
+            r"\mu": mean,
+            r"\Sigma": root @ root.T + 0.1 * torch.eye(3),
+            "c": c,
+            "I": torch.eye(3).double(),
+        }
+        equation.agrees(
+            tolerance=1e-10, names=numbers, functions={r"\mathrm{KL}": kl_divergence, r"\mathcal{N}": law}
+        )
 
 
-@checks("eq-anat-threshold", kind="exact", over="variances from 0.1 to 4 and noise from 0.2 to 1.5, against the best weight by search")
+@checks(
+    "eq-anat-threshold",
+    kind="exact",
+    over="variances from 0.1 to 4 and noise from 0.2 to 1.5, against the best weight by search",
+)
 def test_threshold_of_a_direction(equation):
     for variance, noise in ((0.1, 0.3), (0.7, 0.2), (1.2, 1.5), (2.0, 0.9), (4.0, 1.5)):
         x = torch.tensor([[-1.0], [1.0]]).double() * math.sqrt(variance)
@@ -544,11 +665,17 @@ def test_threshold_of_a_direction(equation):
         equation.agrees(tolerance=1e-5, names=names)
 
 
-@checks("eq-anat-dequantise", kind="quadrature", over="a mixture of two normals at 5 levels, cells of width 0.2 to 1.5; a flat density, where both sides meet")
+@checks(
+    "eq-anat-dequantise",
+    kind="quadrature",
+    over="two bumps at 5 levels, cells of width 0.2 to 1.5; a flat density, where both sides meet",
+)
 def test_cell_and_density(equation):
     def mixture(x):
         bumps = (0.3, -0.4, 0.2), (0.7, 0.6, 0.5)
-        return np.float64(sum(w * math.exp(-(((x - m) / s) ** 2) / 2) / s for w, m, s in bumps) / math.sqrt(2 * math.pi))
+        return np.float64(
+            sum(w * math.exp(-(((x - m) / s) ** 2) / 2) / s for w, m, s in bumps) / math.sqrt(2 * math.pi)
+        )
 
     def meaning(density, width, level):
         def mean(body):
@@ -566,4 +693,3 @@ def test_cell_and_density(equation):
             equation.agrees(tolerance=-1e-6, **meaning(mixture, width, level))  # strict
         cell, mean = equation.sides(**meaning(lambda x: np.float64(0.23), width, 0.1))
         equation.equal(mean, cell, 1e-10, "a flat density")
-

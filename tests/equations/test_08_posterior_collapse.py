@@ -1,4 +1,4 @@
-"""The equations of chapter 08: the linear VAE solved by sympy, measures, schedules and floors of the package."""
+"""The equations of chapter 08: the linear VAE solved by sympy; the package's measures, schedules, floors."""
 
 import functools
 import itertools
@@ -26,7 +26,8 @@ from vae_notes.reparameterization import sample_normal
 LAM, NOISE, S2, BETA, RATE = sympy.symbols("lambda sigma_x^2 s^2 beta r", positive=True)
 W, V = sympy.symbols("w v", real=True)
 SYMBOLS = {
-    r"\lambda": LAM, r"\sigma_x": sympy.sqrt(NOISE), "s": sympy.sqrt(S2), "w": W, "v": V, r"\beta": BETA, "r": RATE,
+    r"\lambda": LAM, r"\sigma_x": sympy.sqrt(NOISE), "s": sympy.sqrt(S2), "w": W, "v": V,
+    r"\beta": BETA, "r": RATE,
 }  # fmt: skip
 
 
@@ -53,7 +54,11 @@ def encoder_meaning(loc, log_variance):
     return {r"q_\phi": law, "x_": lambda n: n}
 
 
-@checks("eq-col-kl-dim", kind="exact", over="3 random encoders of 7 data and 3 codes: the package's measure, torch's divergences")
+@checks(
+    "eq-col-kl-dim",
+    kind="exact",
+    over="3 random encoders of 7 data and 3 codes: the package's measure, torch's divergences",
+)
 def test_kl_per_dimension(equation):
     for seed in range(3):
         outputs = encoder_outputs(seed)
@@ -64,7 +69,11 @@ def test_kl_per_dimension(equation):
             equation.agrees(tolerance=1e-12, names=names, functions=functions)
 
 
-@checks("eq-col-active", kind="exact", over="20 random encoders of 7 data, and variances just above and below the threshold")
+@checks(
+    "eq-col-active",
+    kind="exact",
+    over="20 random encoders of 7 data, and variances just above and below the threshold",
+)
 def test_active_units(equation):
     outcomes = []
     for seed in range(20):
@@ -89,7 +98,11 @@ def test_active_units(equation):
 GRID = torch.linspace(-14, 14, 401, dtype=torch.float64)
 
 
-@checks("eq-col-surgery", kind="quadrature", over="3 random encoders of 5 data and 2 codes, the plane of z on a grid")
+@checks(
+    "eq-col-surgery",
+    kind="quadrature",
+    over="3 random encoders of 5 data and 2 codes, the plane of z on a grid",
+)
 def test_surgery(equation):
     cell = (GRID[1] - GRID[0]) ** 2
     prior = TorchNormal(real(0.0), real(1.0)).log_prob(GRID).exp()
@@ -101,7 +114,9 @@ def test_surgery(equation):
 
     for seed in range(3):
         loc, log_variance = (part[:, :2] / 2 for part in encoder_outputs(seed, n=5))
-        axes = TorchNormal(loc[..., None], (log_variance / 2).exp()[..., None]).log_prob(GRID).exp()  # (n, j, grid)
+        axes = (
+            TorchNormal(loc[..., None], (log_variance / 2).exp()[..., None]).log_prob(GRID).exp()
+        )  # (n, j, grid)
         each = axes[:, 0, :, None] * axes[:, 1, None, :]
         q_z = each.mean(0)
         names = {
@@ -109,7 +124,10 @@ def test_surgery(equation):
             r"q_\phi(z)": q_z, "p(z)": prior, "d": 2,
         }  # fmt: skip
         per_dim = kl_per_dim(loc, log_variance)
-        functions = {r"\mathrm{KL}": integral, r"\mathrm{KL}_": lambda j, per_dim=per_dim: per_dim[int(j) - 1]}
+        functions = {
+            r"\mathrm{KL}": integral,
+            r"\mathrm{KL}_": lambda j, per_dim=per_dim: per_dim[int(j) - 1],
+        }
         equation.agrees(tolerance=1e-9, names=names, functions=functions)
 
 
@@ -145,7 +163,9 @@ def linear_terms():
     encoder, data = Normal(V * x, S2), Normal(0, LAM)
     fit = encoder.average(lambda z: Normal(W * z, NOISE).log_density(x))
     kl = divergence(encoder, Normal(0, 1))
-    return tuple(sympy.simplify(data.average(lambda point, term=term: term.subs(x, point))) for term in (fit, kl))
+    return tuple(
+        sympy.simplify(data.average(lambda point, term=term: term.subs(x, point))) for term in (fit, kl)
+    )
 
 
 def linear_elbo(beta=1):
@@ -173,7 +193,9 @@ def numbers(lam, noise, beta=1.0):
 def best_by_search(lam, noise, beta=1.0):
     """w, v and s^2 of the largest weighted bound, found by climbing from several places."""
     height = sympy.lambdify((W, V, S2), linear_elbo(BETA).subs(numbers(lam, noise, beta)))
-    slopes = sympy.lambdify((W, V, S2), [sympy.diff(linear_elbo(BETA).subs(numbers(lam, noise, beta)), u) for u in (W, V, S2)])
+    slopes = sympy.lambdify(
+        (W, V, S2), [sympy.diff(linear_elbo(BETA).subs(numbers(lam, noise, beta)), u) for u in (W, V, S2)]
+    )
 
     def down(place):
         w, v, log_s2 = place
@@ -187,12 +209,20 @@ def best_by_search(lam, noise, beta=1.0):
     return abs(w), v * math.copysign(1, w), math.exp(log_s2)
 
 
-@checks("eq-col-linear-elbo", kind="symbolic", over="all w, v and all positive lambda, s, sigma_x, by integrating over x and z")
+@checks(
+    "eq-col-linear-elbo",
+    kind="symbolic",
+    over="all w, v and all positive lambda, s, sigma_x, by integrating over x and z",
+)
 def test_linear_elbo(equation):
     equation.proves(names=SYMBOLS | {r"\mathcal{L}": linear_elbo()})
 
 
-@checks("eq-col-linear-optimum", kind="symbolic", over="all lambda > sigma_x^2; and 4 pairs of numbers, by search from 3 starts")
+@checks(
+    "eq-col-linear-optimum",
+    kind="symbolic",
+    over="all lambda > sigma_x^2; and 4 pairs of numbers, by search from 3 starts",
+)
 def test_linear_optimum(equation):
     optimum = linear_optimum()
     names = SYMBOLS | {"w": optimum[W], "v": optimum[V], "s": sympy.sqrt(optimum[S2])}
@@ -216,7 +246,9 @@ def test_linear_kl(equation):
     equation.proves(1, names=SYMBOLS | {"A": variance})
 
 
-@checks("eq-col-linear-gain", kind="symbolic", over="all lambda > sigma_x^2, the optimum against w = v = 0, s = 1")
+@checks(
+    "eq-col-linear-gain", kind="symbolic", over="all lambda > sigma_x^2, the optimum against w = v = 0, s = 1"
+)
 def test_linear_gain(equation):
     gain = linear_elbo().subs(linear_optimum()) - linear_elbo().subs({W: 0, V: 0, S2: 1})
     equation.proves(names=SYMBOLS | {r"\Delta\mathcal{L}": gain})
@@ -233,7 +265,11 @@ def test_hessian(equation):
     equation.shows(mixed == [0, 0], "s^2 does not mix with w and v")
 
 
-@checks("eq-col-threshold", kind="symbolic", over="all positive lambda, beta, sigma_x; 60 random points on both sides")
+@checks(
+    "eq-col-threshold",
+    kind="symbolic",
+    over="all positive lambda, beta, sigma_x; 60 random points on both sides",
+)
 def test_threshold(equation):
     hessian = sympy.hessian(linear_elbo(BETA), (W, V)).subs(AT_COLLAPSE)
     (border,) = sympy.solve(hessian.det(), LAM)
@@ -275,7 +311,11 @@ def test_average_ratio(equation):
         equation.agrees(tolerance=1e-12, names=names, functions=functions)
 
 
-@checks("eq-col-jensen", kind="exact", over="20 random decoders with 5 codes, 6 data of 3 pixels; with one datum both sides meet")
+@checks(
+    "eq-col-jensen",
+    kind="exact",
+    over="20 random decoders with 5 codes, 6 data of 3 pixels; with one datum both sides meet",
+)
 def test_no_decoder_beats_the_ratio(equation):
     for seed in range(20):
         for n in (6, 1):
@@ -286,7 +326,9 @@ def test_no_decoder_beats_the_ratio(equation):
             collapsed = np.exp(norm.logpdf(x, mean, scale).sum(1))
 
             def ratio(t, x=x, mean=mean, scale=scale):
-                return np.mean(np.exp(norm.logpdf(x, mean + t, scale).sum(1) - norm.logpdf(x, mean, scale).sum(1)))
+                return np.mean(
+                    np.exp(norm.logpdf(x, mean + t, scale).sum(1) - norm.logpdf(x, mean, scale).sum(1))
+                )
 
             meaning = {
                 "names": {"N": n, r"\bar x": mean},
@@ -309,7 +351,11 @@ def test_no_decoder_beats_the_ratio(equation):
 # ---- deep and strong decoders
 
 
-@checks("eq-col-shrink", kind="quadrature", over="layers of 1 to 5 inputs, all weights of torch's law; 4000 draws of torch's own layers")
+@checks(
+    "eq-col-shrink",
+    kind="quadrature",
+    over="layers of 1 to 5 inputs, all weights of torch's law; 4000 draws of torch's own layers",
+)
 def test_a_layer_shrinks(equation):
     generator = np.random.default_rng(0)
     nodes, weights = np.polynomial.legendre.leggauss(2)  # exact for squares, and symmetric: relu takes half
@@ -331,7 +377,11 @@ def test_a_layer_shrinks(equation):
     equation.within(squares.mean(), squares.std() / math.sqrt(4000), truth, "as torch draws the weights")
 
 
-@checks("eq-col-autoregressive", kind="exact", over="all 16 strings of 4 symbols under 2 codes, from a random table of their probabilities")
+@checks(
+    "eq-col-autoregressive",
+    kind="exact",
+    over="all 16 strings of 4 symbols under 2 codes, from a random table of their probabilities",
+)
 def test_chain_of_symbols(equation):
     generator = np.random.default_rng(0)
     table = generator.dirichlet(np.ones(16), size=2).reshape(2, 2, 2, 2, 2)  # z, x_1, ..., x_4
@@ -353,7 +403,11 @@ def test_chain_of_symbols(equation):
         equation.agrees(tolerance=1e-12, names=names, functions=functions)
 
 
-@checks("eq-col-entropy", kind="exact", over="all strings of 1 to 7 coins that stay with probability 0.2, 0.55, 0.8")
+@checks(
+    "eq-col-entropy",
+    kind="exact",
+    over="all strings of 1 to 7 coins that stay with probability 0.2, 0.55, 0.8",
+)
 def test_entropy_of_strings(equation):
     for length, stay in itertools.product((1, 2, 4, 7), (0.2, 0.55, 0.8)):
         entropy = 0.0
@@ -369,7 +423,9 @@ def test_entropy_of_strings(equation):
 def flow():
     """The linear part of the gradient flow at w = v = 0, with s^2 = c."""
     bound = linear_elbo()
-    return sympy.Matrix([sympy.diff(bound, W), RATE * sympy.diff(bound, V)]).jacobian([W, V]).subs({W: 0, V: 0})
+    return (
+        sympy.Matrix([sympy.diff(bound, W), RATE * sympy.diff(bound, V)]).jacobian([W, V]).subs({W: 0, V: 0})
+    )
 
 
 def growth_rate(at):
@@ -378,7 +434,11 @@ def growth_rate(at):
     return (matrix.trace() + sympy.sqrt(matrix.trace() ** 2 - 4 * matrix.det())) / 2
 
 
-@checks("eq-col-growth", kind="symbolic", over="all positive lambda, sigma_x, r and c; c = 1 where the derivative by s^2 vanishes")
+@checks(
+    "eq-col-growth",
+    kind="symbolic",
+    over="all positive lambda, sigma_x, r and c; c = 1 where the derivative by s^2 vanishes",
+)
 def test_growth_matrix(equation):
     equation.proves(names=SYMBOLS | {"J": flow(), "c": S2})
     held, square, _ = equation.sides(1, names=SYMBOLS | {"c": S2})
@@ -395,13 +455,17 @@ def test_slow_and_fast_encoders(equation):
         growth = growth_rate(at)
         variable, slow = equation.sides(0, names=names)
         rate, near = equation.sides(1, names=names | {"g": growth})
-        equation.shows(sympy.limit(rate / near, variable, slow) == 1, "for a slow encoder, to first order in r")
+        equation.shows(
+            sympy.limit(rate / near, variable, slow) == 1, "for a slow encoder, to first order in r"
+        )
         variable, fast = equation.sides(2, names=names)
         rate, limit = equation.sides(3, names=names | {"g": growth})
         equation.shows(sympy.limit(rate, variable, fast) == limit, "for a fast encoder")
 
 
-@checks("eq-col-noise", kind="symbolic", over="all positive lambda, sigma_x, r; 60 random points on both sides")
+@checks(
+    "eq-col-noise", kind="symbolic", over="all positive lambda, sigma_x, r; 60 random points on both sides"
+)
 def test_noisy_encoder(equation):
     (border,) = sympy.solve(flow().det(), S2)
     left, right = equation.sides(names=SYMBOLS | {"c": S2})
@@ -440,12 +504,22 @@ def test_loss(equation):
         )
 
 
-@checks("eq-col-geometric", kind="exact", over="the package's schedule and the recursion, rates 0.5 to 0.99 (and 1.1), 40 epochs")
+@checks(
+    "eq-col-geometric",
+    kind="exact",
+    over="the package's schedule and the recursion, rates 0.5 to 0.99 (and 1.1), 40 epochs",
+)
 def test_geometric_schedule(equation):
     for rate, start, end in ((0.5, 0.0, 1.0), (0.9, 0.2, 0.8), (0.99, 1.5, 0.4), (1.1, 0.1, 1.0)):
         weight = start
         for epoch in range(40):
-            names = {r"\beta_e": weight, r"\mathrm{end}": end, r"\mathrm{start}": start, r"\mathrm{rate}": rate, "e": epoch}
+            names = {
+                r"\beta_e": weight,
+                r"\mathrm{end}": end,
+                r"\mathrm{start}": start,
+                r"\mathrm{rate}": rate,
+                "e": epoch,
+            }
             equation.agrees(tolerance=1e-10, what="recursion", names=names)
             if rate <= 1:
                 names[r"\beta_e"] = schedules.geometric(epoch, rate, start=start, end=end)
@@ -453,7 +527,11 @@ def test_geometric_schedule(equation):
             weight += (1 - rate) * (end - weight)  # the factor by which the gap shrinks
 
 
-@checks("eq-col-half", kind="exact", over="halves after 2, 3, 7 and 20 epochs of the package's schedule, and 10 random rates by root search")
+@checks(
+    "eq-col-half",
+    kind="exact",
+    over="halves after 2, 3, 7 and 20 epochs of the package's schedule, and 10 random rates by root search",
+)
 def test_half_way(equation):
     for epochs in (2, 3, 7, 20):
         rate = brentq(lambda rate, e=epochs: schedules.geometric(e, rate) - 0.5, 0.01, 0.999, xtol=1e-15)
@@ -463,9 +541,16 @@ def test_half_way(equation):
         equation.agrees(tolerance=1e-9, names={"e_{1/2}": half, r"\mathrm{rate}": rate})
 
 
-@checks("eq-col-schedules", kind="exact", over="the package's schedules, all steps up to 60, 4 sets of parameters")
+@checks(
+    "eq-col-schedules", kind="exact", over="the package's schedules, all steps up to 60, 4 sets of parameters"
+)
 def test_schedules(equation):
-    for ramp, middle, width, period, part in ((30, 12, 3.0, 20, 0.5), (7, 30, 11.0, 9, 0.3), (55, 20, 6.5, 13, 0.8), (60, 40, 1.7, 60, 1.0)):
+    for ramp, middle, width, period, part in (
+        (30, 12, 3.0, 20, 0.5),
+        (7, 30, 11.0, 9, 0.3),
+        (55, 20, 6.5, 13, 0.8),
+        (60, 40, 1.7, 60, 1.0),
+    ):
         for step in range(60):
             common = {"k": step, "S": ramp, "m": middle, "h": width, "P": period, "R": part}
             truths = {
@@ -477,16 +562,29 @@ def test_schedules(equation):
                 equation.agrees(statement, 1e-12, names=common | truths)
 
 
-@checks("eq-col-kl-beta", kind="symbolic", over="all lambda > beta sigma_x^2; 8 sets of numbers on both sides of the border, by search")
+@checks(
+    "eq-col-kl-beta",
+    kind="symbolic",
+    over="all lambda > beta sigma_x^2; 8 sets of numbers on both sides of the border, by search",
+)
 def test_kl_of_a_weighted_optimum(equation):
     kl = linear_terms()[1].subs(linear_optimum(BETA))
     equation.proves(0, names=SYMBOLS, functions={r"\mathrm{KL}": lambda beta: kl.subs(BETA, beta)})
     at = sympy.lambdify((W, V, S2, LAM), linear_terms()[1])
-    for lam, noise, beta in ((2.0, 0.7, 0.5), (0.9, 1.6, 0.5), (0.5, 0.7, 0.9), (3.0, 1.2, 2.0), (1.0, 1.5, 0.8), (2.0, 0.5, 6.0)):
+    for lam, noise, beta in (
+        (2.0, 0.7, 0.5),
+        (0.9, 1.6, 0.5),
+        (0.5, 0.7, 0.9),
+        (3.0, 1.2, 2.0),
+        (1.0, 1.5, 0.8),
+        (2.0, 0.5, 6.0),
+    ):
         found = at(*best_by_search(lam, noise, beta), lam)
         names = {r"\lambda": lam, r"\sigma_x": math.sqrt(noise), r"\beta": beta}
         if holds(equation, 1, names=names):
-            equation.agrees(0, 1e-6, "open", names=names, functions={r"\mathrm{KL}": lambda _, found=found: found})
+            equation.agrees(
+                0, 1e-6, "open", names=names, functions={r"\mathrm{KL}": lambda _, found=found: found}
+            )
         else:
             equation.equal(found, equation.side(0, 2, names=names), 1e-6, "closed")
 
@@ -502,16 +600,26 @@ def floors(seed, groups):
     return kl, {"functions": functions, "ranges": {"g": (1, 3)}}
 
 
-@checks("eq-col-free-batch", kind="exact", over="6 random tables of 5 data and 3 groups, floors 0.3 to 1.2, the package's penalty")
+@checks(
+    "eq-col-free-batch",
+    kind="exact",
+    over="6 random tables of 5 data and 3 groups, floors 0.3 to 1.2, the package's penalty",
+)
 def test_floor_under_the_average(equation):
     for seed, groups in enumerate(([0, 1, 2], [0, 0, 1, 2, 2], [2, 1, 0, 0, 0, 1]) * 2):
         kl, meaning = floors(seed, groups)
         for nats in (0.3, 0.6, 1.2):
             penalty = free_bits(kl, nats, groups=groups).mean()
-            equation.agrees(tolerance=1e-12, names={r"\text{penalty}": penalty, r"\lambda_0": nats, "B": 5}, **meaning)
+            equation.agrees(
+                tolerance=1e-12, names={r"\text{penalty}": penalty, r"\lambda_0": nats, "B": 5}, **meaning
+            )
 
 
-@checks("eq-col-free-sample", kind="exact", over="6 random tables of 5 data and 3 groups, floors 0.3 to 1.2, the package's penalty")
+@checks(
+    "eq-col-free-sample",
+    kind="exact",
+    over="6 random tables of 5 data and 3 groups, floors 0.3 to 1.2, the package's penalty",
+)
 def test_floor_under_each_datum(equation):
     for seed, groups in enumerate(([0, 1, 2], [0, 0, 1, 2, 2], [2, 1, 0, 0, 0, 1]) * 2):
         kl, meaning = floors(seed, groups)
@@ -521,7 +629,11 @@ def test_floor_under_each_datum(equation):
             equation.agrees(tolerance=1e-12, names=names, **meaning)
 
 
-@checks("eq-col-free-gradient", kind="autograd", over="means from -3 to 3, floors 0.3, 0.5 and 1.1; gradients of the package's penalty")
+@checks(
+    "eq-col-free-gradient",
+    kind="autograd",
+    over="means from -3 to 3, floors 0.3, 0.5 and 1.1; gradients of the package's penalty",
+)
 def test_gradient_of_a_floor(equation):
     mu = sympy.Symbol("mu", real=True)
     for nats in (0.3, 0.5, 1.1):
@@ -532,7 +644,11 @@ def test_gradient_of_a_floor(equation):
             truth = torch.autograd.grad(penalty.sum(), at)[0].item()
             names = {r"\mu": mean, r"\lambda_0": nats}
             equation.equal(slope.subs(mu, mean), truth, 1e-12, "derivative as displayed")
-            said = equation.side(1, names=names) if holds(equation, 1, names=names) else equation.side(0, 2, names=names)
+            said = (
+                equation.side(1, names=names)
+                if holds(equation, 1, names=names)
+                else equation.side(0, 2, names=names)
+            )
             equation.equal(said, truth, 1e-12, "its value")
 
 
@@ -540,7 +656,7 @@ def test_gradient_of_a_floor(equation):
 
 
 def best_at_rate(k, lam, noise):
-    """The largest bound of a direction whose KL is exactly k nats: over the encoder's noise, and the decoder's weight."""
+    """The largest bound of a direction with a KL of k nats, over the encoder's noise and the decoder's weight."""
     fit = linear_terms()[0].subs({LAM: lam, NOISE: noise})
     (weight,) = sympy.solve(sympy.diff(fit, W), W)
     best_fit = sympy.lambdify((V, S2), fit.subs(W, weight))
@@ -557,7 +673,11 @@ def best_at_rate(k, lam, noise):
 PRICES = [(0.4, 0.5, 1.0), (0.2, 1.7, 2.0), (0.9, 0.9, 0.95), (1.3, 3.0, 0.8)]
 
 
-@checks("eq-col-rate", kind="exact", over="4 sets of rate, variance and noise, against the best encoder of that KL by search")
+@checks(
+    "eq-col-rate",
+    kind="exact",
+    over="4 sets of rate, variance and noise, against the best encoder of that KL by search",
+)
 def test_bound_at_a_rate(equation):
     for k, lam, noise in PRICES:
         names = {"k": k, r"\lambda": lam, r"\sigma_x": math.sqrt(noise)}
@@ -565,12 +685,17 @@ def test_bound_at_a_rate(equation):
         equation.agrees(tolerance=1e-9, names=names, functions=bounds)
 
 
-@checks("eq-col-price", kind="exact", over="directions with lambda < sigma_x^2, against the best encoder of that KL by search")
+@checks(
+    "eq-col-price",
+    kind="exact",
+    over="directions with lambda < sigma_x^2, against the best encoder of that KL by search",
+)
 def test_price_of_a_floor(equation):
     for floor, lam, noise in PRICES[:3]:
         names = {r"\lambda_0": floor, r"\lambda": lam, r"\sigma_x": math.sqrt(noise)}
         bounds = {r"\mathcal{L}": lambda k, lam=lam, noise=noise: best_at_rate(float(k), lam, noise)}
         equation.agrees(tolerance=1e-9, names=names, functions=bounds)
     worth = {r"\lambda_0": 0.3, r"\lambda": 3.0, r"\sigma_x": 1.0}
-    equation.shows(equation.side(1, names=worth) < 0, "a gain, not a price, where the direction is worth using")
-
+    equation.shows(
+        equation.side(1, names=worth) < 0, "a gain, not a price, where the direction is worth using"
+    )

@@ -1,7 +1,7 @@
 """Small worlds in which everything can be counted: tables of probabilities for x and z, as torch tensors.
 
-Every table has the two axes (x, z), of length 1 where it does not vary. So an expectation in a displayed formula is
-a sum over one or both axes, and a density such as ``q(z \\mid x)`` is a table, whatever is bound where:
+Every table has the two axes (x, z), of length 1 where it does not vary. So an expectation in a displayed formula
+is a sum over one or both axes, and a density such as ``q(z \\mid x)`` is a table, whatever is bound where:
 
     world = World(seed=0)
     equation.agrees(names=world.names({r"\\mathcal{L}(x)": world.elbo}), **world.meaning)
@@ -70,14 +70,15 @@ class World:
         """What densities and symbols mean here, with and without the indices of the parameters."""
         names = {
             "p(z)": self.p_z, "q(z)": self.q_z, r"q(z\mid x)": self.q, r"q_\phi(z\mid x)": self.q,
-            r"p_\theta(x\mid z)": self.p_x_given_z, r"p_\theta(z\mid x)": self.posterior, r"p_\theta(x)": self.p_x,
-            r"p_\theta(x, z)": self.joint, r"\hat p(x)": self.p_hat, r"\hat p": self.p_hat, "q": self.q,
+            r"p_\theta(x\mid z)": self.p_x_given_z, r"p_\theta(z\mid x)": self.posterior,
+            r"p_\theta(x, z)": self.joint, r"p_\theta(x)": self.p_x,
+            r"\hat p(x)": self.p_hat, r"\hat p": self.p_hat, "q": self.q,
         }  # fmt: skip
         return names | (more or {})
 
     @property
     def meaning(self):
-        """Divergence, entropy and the expectations; an operator's body is a table, with no variable to bind."""
+        """Divergence, entropy and the expectations; an operator's body is a table, no variable is bound."""
         return {
             "functions": {r"\mathrm{KL}": relative_entropy, "H": entropy},
             "operators": {
@@ -85,6 +86,9 @@ class World:
                 r"\mathbb{E}_{q}": ((), lambda body: self.under_q(body())),
                 r"\mathbb{E}_{q(z)}": ((), lambda body: (self.q_z * body()).sum(1, keepdim=True)),
                 r"\mathbb{E}_{\hat p}": ((), lambda body: self.under_data(body())),
-                r"\mathbb{E}_{\hat p}\,\mathbb{E}_{q}": ((), lambda body: self.under_data(self.under_q(body()))),
+                r"\mathbb{E}_{\hat p}\,\mathbb{E}_{q}": (
+                    (),
+                    lambda body: self.under_data(self.under_q(body())),
+                ),
             },
         }
