@@ -10,8 +10,7 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
         functions={"f": lambda z: z**2,                       # f(z); arguments end at , ; | and ||
                    "w_": lambda k: weights[k],                # w_k: a subscript is an argument
                    r"\mathrm{KL}": divergence},
-        operators={r"\mathbb{E}_q": ("z", average_under_q),  # E_q[...]: gets the body as a function of z
-                   r"\mathbb{E}_": ("z", average_under)},    # E_{q(z|x_n)}[...]: the subscript's value comes first
+        operators={r"\mathbb{E}_q": ("z", average_under_q)},  # E_q[...]: gets the body as a function of z
         ranges={"k": (1, 5), "z": (-oo, oo)},                 # of a sum without bounds, of an integral without them
     ))
 
@@ -181,8 +180,7 @@ class Reader:
         if longest == over:
             self.place += len(over)
             variables, rule = self.meaning.operators[over]
-            law = [self.child(self.argument())] if over[-1] == "_" else []
-            self.piece(binding(variables, rule, self.child(self.inside()), law))
+            self.piece(binding(variables, rule, self.child(self.inside())))
         elif longest == call:
             self.place += len(call)
             function = self.functions()[call]
@@ -489,16 +487,12 @@ def symbolic_integral(body, variable, low, high):
     return sympy.Integral(body(symbol), (symbol, low, high))
 
 
-def binding(variables, rule, body, law=()):
-    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables.
-
-    Before it comes the value of the operator's subscript, when that is read: ``law`` holds its node.
-    """
+def binding(variables, rule, body):
+    """A node for ``E[body]``: the rule gets the body as a function of the operator's own variables."""
     keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
 
     def value(bound):
-        at = [node.value(bound) for node in law]
-        return rule(*at, lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
+        return rule(lambda *points: body.value({**bound, **dict(zip(keys, points, strict=True))}))
 
     return Node(value)
 

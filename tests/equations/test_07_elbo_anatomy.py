@@ -194,12 +194,11 @@ def per_datum(world):
     """Meanings for a sum over data x_1, ..., x_N of equal weight."""
 
     def law(z, datum=None):
-        return world.q_z[0][z] if datum is None else world.q[int(datum) - 1][z]
+        return (world.q_z[0] if datum is None else world.q[int(datum) - 1])[z].numpy()
 
     return {
         "names": {"z": slice(None), "N": len(world.q)},
-        "functions": {"q": law, "x_": lambda n: n},
-        "operators": {r"\mathbb{E}_": ((), lambda law, body: (law * body()).sum())},
+        "functions": {"q": law, "x_": lambda n: n, r"\mathbb{E}_": lambda law: law},  # weights times values
         "ranges": {"n": (1, len(world.q))},
     }
 

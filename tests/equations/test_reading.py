@@ -127,17 +127,6 @@ def test_a_colon_ends_a_statement_but_not_in_a_definition():
     assert [str(one) for one in statements("a:=b")] == ["a := b"]
 
 
-def test_an_average_under_the_law_in_its_subscript():
-    laws = {1: [0.25, 0.75], 2: [0.5, 0.5]}
-    meaning = Meaning(
-        names={"N": 2},
-        functions={"q": lambda z, n: laws[int(n)], "x_": lambda n: n},
-        operators={r"\mathbb{E}_": ("z", lambda law, body: sum(w * body(z) for z, w in enumerate(law)))},
-    )
-    found = read(r"\sum_{n=1}^N n\,\mathbb{E}_{q(z\mid x_n)}[z + 1]", meaning)
-    assert found == pytest.approx(1 * 1.75 + 2 * 1.5)
-
-
 def test_the_remainder_of_a_division():
     assert read(r"(s \bmod f) + 1", Meaning(names={"s": 17, "f": 5})) == 3
     found = read(r"\frac{k\bmod P}{R\,P}", Meaning(names={"k": 17, "P": 5, "R": 0.5}))
