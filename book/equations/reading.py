@@ -490,6 +490,13 @@ class Reader:
         else:
             self.symbol()
 
+    def remainder(self, parts):
+        r"""``s \bmod f``, when that is all that stands between two brackets."""
+        if len(parts) > 2 or any(sign in part for part in parts for sign in "+-"):
+            raise CannotRead(rf"`{' '.join(self.tokens)}`: what \bmod belongs to is not clear; put it in brackets")
+        left, right = map(self.child, parts)
+        return Node(lambda bound: left.value(bound) % right.value(bound))
+
     def prefix(self, token):
         self.place += 1
         base = ""
@@ -508,6 +515,9 @@ class Reader:
     def node(self):
         if not self.tokens:
             raise CannotRead("an empty piece where a formula is needed")
+        parts, signs = split(self.tokens, {r"\bmod"})
+        if signs:
+            return self.remainder(parts)
         while self.place < len(self.tokens):
             self.step()
         skeleton = " ".join(self.out)

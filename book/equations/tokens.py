@@ -160,8 +160,8 @@ def conditions_apart(tokens):
 
 
 def statements(latex):
-    """The statements of a display equation: what stands between commas and full stops outside all brackets."""
-    parts, _ = split(meaningful(conditions_apart(pieces(latex))), {",", ".", ";"})
+    """The statements of a display equation: what stands between commas, stops and colons outside all brackets."""
+    parts, _ = split(meaningful(conditions_apart(pieces(latex))), {",", ".", ";", ":"})
     found = []
     for part in parts:
         if part:

@@ -158,3 +158,19 @@ def test_statements_are_split_at_commas_and_conditions_but_not_inside_brackets()
 
 def test_layout_does_not_matter():
     assert plain(r"\big(x\,\Vert\,y\big)") == plain(r"\left( x \lVert y \right)")
+
+
+# ---- met first in chapters 07 and 08
+
+
+def test_a_colon_ends_a_statement_but_not_in_a_definition():
+    assert [str(one) for one in statements(r"r\to0: g\to 1")] == [r"r \to 0", r"g \to 1"]
+    assert [str(one) for one in statements("a:=b")] == ["a := b"]
+
+
+def test_the_remainder_of_a_division():
+    assert read(r"(s \bmod f) + 1", Meaning(names={"s": 17, "f": 5})) == 3
+    found = read(r"\frac{k\bmod P}{R\,P}", Meaning(names={"k": 17, "P": 5, "R": 0.5}))
+    assert found == pytest.approx(0.8)
+    with pytest.raises(CannotRead, match="put it in brackets"):
+        read(r"1 + s \bmod f", Meaning(names={"s": 17, "f": 5}))

@@ -5,8 +5,9 @@ A vocabulary must not know the answer: a divergence here is an integral or a sum
 form that a chapter states.
 """
 
+import operator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import scipy.integrate
@@ -148,3 +149,12 @@ class Versus:
 
     def __mul__(self, right):
         return self.left, right
+COMPARE = {"<": operator.lt, ">": operator.gt, r"\le": operator.le, r"\ge": operator.ge}
+
+
+def holds(equation, statement=0, **meaning):
+    """Does a condition hold for these numbers, with the sign that is displayed? Of arrays, for each entry."""
+    values = equation.sides(statement, **meaning)
+    signs = equation.statement(statement).signs
+    found = [COMPARE[sign](a, b) for a, sign, b in zip(values, signs, values[1:], strict=False)]
+    return reduce(operator.and_, found)
