@@ -58,15 +58,21 @@ def evaluate(expression, pieces, bound):
         raise CannotRead(f"sympy reads {part} as a {type(part).__name__}, of which this module knows nothing")
 
     def over_index(part, more):
-        body, (variable, low, high) = part.args
-        name = pieces[str(variable)].key
+        body, *limits = part.args  # of a sum of sums, which sympy makes one, the outer one is the last
+        return over_one(type(part), body, limits, more)
+
+    def over_one(kind, body, limits, more):
+        if not limits:
+            return worth(body, more)
+        *inner, (variable, low, high) = limits
+        name, keep = pieces[str(variable)].key, pieces[str(variable)].keep
         low, high = worth(low, more), worth(high, more)
         if not (isinstance(low, Integral) and isinstance(high, Integral)):
             raise CannotRead(f"the sum over {''.join(name)} runs from {low} to {high}, and needs whole numbers")
-        values = [worth(body, {**more, name: sympy.Integer(i)}) for i in range(int(low), int(high) + 1)]
-        plus = isinstance(part, sympy.Sum)
-        operation = operator.add if plus else operator.mul
-        return reduce(lambda a, b: combine(operation, a, b), values, 0 if plus else 1)
+        places = [{**more, name: sympy.Integer(i)} for i in range(int(low), int(high) + 1)]
+        values = [over_one(kind, body, inner, place) for place in places if keep is None or keep.value(place)]
+        operation, empty = (operator.add, 0) if issubclass(kind, sympy.Sum) else (operator.mul, 1)
+        return reduce(lambda a, b: combine(operation, a, b), values, empty)
 
     try:
         return worth(expression)

@@ -8,16 +8,19 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
     value = read(tokens, Meaning(
         names={r"\mu": 0.3, r"p_\theta(x)": evidence},        # a symbol, or any piece of LaTeX, and its value
         functions={"f": lambda z: z**2,                       # f(z); arguments end at , ; | and ||
+                   r"p\mid": lambda x, z: table[x, z],        # p(x | z), where p(x, z) is another function
                    "w_": lambda k: weights[k],                # w_k: a subscript is an argument
                    r"\mathrm{KL}": divergence},
         operators={r"\mathbb{E}_q": ("z", average_under_q),   # E_q[...]: gets the body as a function of z
-                   r"\mathbb{E}_{q_x}": ("z", average, "x")}, # and the value of x, which a sum around it binds
+                   r"\mathbb{E}_{q_x}": ("z", average, "x"),  # and the value of x, which a sum around it binds
+                   r"\nabla_\theta": ((), slope)},            # without a bracket: reaches to the next + or -
         ranges={"k": (1, 5), "z": (-oo, oo)},                 # of a sum without bounds, of an integral without them
     ))
 
 Values may be sympy expressions, numbers, numpy arrays or torch tensors: the tree is evaluated with Python's own
 operators, and ``log`` and the like are those of the value's own library. Symbols without a meaning stay real sympy
-symbols; an unknown command is an error that names it.
+symbols; an unknown command is an error that names it. A relation in a bracket, ``P(x > 2)``, is true or false; in the
+index of a sum, ``k \ne j``, it says which terms count. ``a^+`` is the next number above a.
 """
 
 import operator
@@ -27,7 +30,7 @@ import sympy
 
 from equations.evaluating import CannotRead, Node, algebra, evaluate
 from equations.tokens import OPEN, closing, plain, split
-from equations.values import combine, determinant, largest, own, power, smallest, transpose
+from equations.values import combine, determinant, holds, largest, own, power, smallest, step_aside, transpose
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Depends:
 def outer(value, bound):
     """The values of the names on which a value depends, as they are bound around it."""
     given = getattr(value, "given", ()) if isinstance(value, Depends) else ()
-    return [bound[tuple(plain(name))] for name in ([given] if isinstance(given, str) else given)]
+    return [bound[tuple(plain(name))] for name in listed(given)]
 
 
 GREEK = {rf"\{name}" for name in ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "varrho", "sigma", "varsigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "pi"]}  # fmt: skip
@@ -71,6 +74,7 @@ FONTS = ("\\mathrm{", "\\mathcal{", "\\mathbb{", "\\mathbf{", "\\mathsf{", "\\te
 CONSTANTS = {("e",): sympy.E, (r"\pi",): sympy.pi, (r"\infty",): sympy.oo}
 # The commands whose argument sympy's parser finds by itself, also without brackets.
 PREFIX = {r"\log", r"\ln", r"\exp", r"\sin", r"\cos", r"\tan", r"\sinh", r"\cosh", r"\tanh"}
+RELATIONS = {"=", r"\ne", r"\le", r"\ge", "<", ">", r"\in"}
 INFIX = {"+": "+", "-": "-", "/": "/", r"\cdot": r"\cdot", r"\times": r"\cdot"}
 BUILT_IN = {
     (r"\max",): largest,
@@ -159,9 +163,21 @@ class Reader:
         while self.ahead() == "^" and self.transposed():
             inner = node
             node = Node(lambda bound, inner=inner: transpose(inner.value(bound)))
+        side = self.one_sided()
+        if side:
+            middle = node
+            node = Node(lambda bound: step_aside(middle.value(bound), side))
         name = f"x_{{{len(self.pieces) + 1}}}"
         self.pieces[name] = node
         self.factor(name)
+
+    def one_sided(self):
+        """The + or - of ``a^+`` or ``a^{-}``: just right or left of a."""
+        for after in (["^", "+"], ["^", "-"], ["^", "{", "+", "}"], ["^", "{", "-", "}"]):
+            if self.tokens[self.place : self.place + len(after)] == after:
+                self.place += len(after)
+                return after[-1] if len(after) == 2 else after[2]
+        return None
 
     def transposed(self):
         if self.ahead(1) == r"\top":
@@ -194,48 +210,75 @@ class Reader:
         """A name, function or operator that the check gave a meaning; True when one was read."""
         name = self.matching({key: 0 for key in self.meaning.names if self.whole_at(key)})
         call = self.matching({key: 0 for key in self.functions() if self.called(key)})
-        over = self.matching({key: 0 for key in self.meaning.operators if self.called(key) or self.before_norm(key)})
+        over = self.matching({key: 0 for key in self.meaning.operators if self.operates(key)})
         longest = max((name, call, over), key=len)
         if not longest:
             return False
         if longest == over:
             self.place += len(over)
-            norm = self.ahead() in (r"\Vert", "|")
-            inside = self.rest_of_product() if extreme(over) else (self.norm() if norm else self.inside())
-            self.piece(binding(*self.meaning.operators[over], body=self.child(inside)))
+            self.piece(binding(*self.meaning.operators[over], body=self.child(self.operand(over))))
         elif longest == call:
             self.place += len(call)
-            function = self.functions()[call]
-            parts = self.subscripts() if call[-1] == "_" else split(self.inside(), {",", ";", r"\mid", r"\Vert", "|"})[0]
-            nodes = [self.child(split(part, {"="})[0][-1]) for part in parts if part]  # of p(z = k) the k
-            self.piece(Node(lambda bound: bound.get(call, function)(*(n.value(bound) for n in nodes), *outer(function, bound))))
+            self.call(call)
         else:
             self.place += len(name)
             value = self.meaning.names[name]
             self.piece(Node(lambda bound: value(*outer(value, bound)) if isinstance(value, Depends) else bound.get(name, value)))
         return True
 
+    def call(self, key):
+        """A function's value; with a bar in its argument that of its key with ``\\mid``, where there is one."""
+        if key[-1] == "_":
+            parts = self.subscripts()
+        else:
+            parts, separators = split(self.inside(), {",", ";", r"\mid", r"\Vert", "|"})
+            if r"\mid" in separators and (*key, r"\mid") in self.meaning.functions:
+                key = (*key, r"\mid")
+        nodes = [self.child(split(part, {"="})[0][-1]) for part in parts if part]  # of p(z = k) the k
+        function = self.functions()[key]
+
+        def value(bound):
+            known = bound.get(key, function)
+            if known is None:
+                raise CannotRead(f"`{''.join(key)}` has no meaning here")
+            return known(*(node.value(bound) for node in nodes), *outer(function, bound))
+
+        self.piece(Node(value))
+
     def functions(self):
-        return {**BUILT_IN, **self.meaning.functions}
+        """What is built in, what the check gave, and what an operator binds: ``f_`` in an average over all ``f_k``."""
+        bound = {tuple(plain(name)): None for names, *_ in self.meaning.operators.values() for name in listed(names)}
+        barred = {key[:-1]: None for key in self.meaning.functions if key[-1] == r"\mid"}
+        return {**BUILT_IN, **{key: None for key in bound if key[-1] == "_"}, **barred, **self.meaning.functions}
+
+    def operates(self, key):
+        """Does an operator stand here, and not the beginning of a longer one, such as E of ``E_q``?"""
+        end = self.place + len(key)
+        return tuple(self.tokens[self.place : end]) == key and self.tokens[end : end + 1] not in ([], ["_"], ["^"], ["'"])
 
     def whole_at(self, key):
         return tuple(self.tokens[self.place : self.place + len(key)]) == key and self.whole(key)
 
     def called(self, key):
         """Does a function's key stand here, and an argument after it?"""
+        if key[-1] == r"\mid":
+            return False  # `call` finds it
         if tuple(self.tokens[self.place : self.place + len(key)]) != key:
             return False
         after = self.ahead(len(key))
         if key[-1] == "_":
             return after is not None
-        if key == (r"\det",) or extreme(key):
+        if key == (r"\det",):
             return True
         if key in ((r"\Vert",), ("|",)):
             return True
         return after in ("(", "[", r"\{")
 
-    def before_norm(self, key):
-        return tuple(self.tokens[self.place : self.place + len(key)]) == key and self.ahead(len(key)) in (r"\Vert", "|")
+    def operand(self, key):
+        """What an operator applies to: a bracket, a norm with its power, or all that stands before the next + or -."""
+        if self.ahead() in ("(", "[", r"\{") and not extreme(key):
+            return self.group()
+        return self.norm() if self.ahead() in (r"\Vert", "|") else self.rest_of_product()
 
     def norm(self):
         r"""The tokens of a norm with its bars and its power: ``\mathbb{E}\Vert z\Vert^2`` is the mean of the square."""
@@ -323,17 +366,27 @@ class Reader:
         if above[:1] not in (["d"], [r"\partial"]) or below[:1] != above[:1]:
             self.place = start
             return False
-        variable = tuple(below[1:])
-        body = above[1:] or self.rest_of_product()
-        node = self.child(body)
-        names = self.meaning.names
+        self.differentiated(above[1:] or self.rest_of_product(), tuple(below[1:]))
+        return True
+
+    def quotient(self):
+        r"""``\partial f/\partial x`` in a line."""
+        start, bars = self.place, [place for place, token in enumerate(self.tokens) if token == "/"]
+        bar = next((place for place in bars if place > start and self.tokens[place + 1 :][:1] == [r"\partial"]), None)
+        if bar is None:
+            raise self.wrong(r"is no derivative: `/\partial` is missing")
+        body = self.tokens[start + 1 : bar]
+        self.place = bar + 2
+        self.differentiated(body, tuple(self.symbol_tokens()))
+
+    def differentiated(self, body, variable):
+        node, names = self.child(body), self.meaning.names
 
         def value(bound):
             symbol = bound.get(variable, names.get(variable, sympy.Symbol("".join(variable), real=True)))
             return sympy.diff(node.value(bound), symbol)
 
         self.piece(Node(value))
-        return True
 
     def rest_of_product(self):
         start, depth = self.place, 0
@@ -366,8 +419,11 @@ class Reader:
         low, high = self.bounds()
         if low is None:
             raise CannotRead(f"`{command}` in `{' '.join(self.tokens)}` has no index")
-        key, start = tuple(low), None
-        if "=" in low:
+        key, start, keep = tuple(low), None, None
+        if RELATIONS & set(low) - {"="}:
+            keep = self.child(low)
+            key = tuple(split(low, RELATIONS)[0][0])
+        elif "=" in low:
             (key, start), _ = split(low, {"="})
             key = tuple(key)
         if start is not None and high is not None:
@@ -380,7 +436,7 @@ class Reader:
         for node in (Node(lambda bound: bound[key]), low, high):
             names.append(f"x_{{{len(self.pieces) + 1}}}")
             self.pieces[names[-1]] = node
-        self.pieces[names[0]].key = key
+        self.pieces[names[0]].key, self.pieces[names[0]].keep = key, keep
         self.factor(f"{command}_{{{names[0]} = {names[1]}}}^{{{names[2]}}}")
         self.open = True
 
@@ -443,6 +499,26 @@ class Reader:
         nodes = [[self.child(cell) for cell in split(row, {"&"})[0]] for row in rows]
         self.piece(Node(lambda bound: sympy.Matrix([[node.value(bound) for node in row] for row in nodes])))
 
+    def cases(self):
+        """The value in the one row whose condition holds, or else in a row without one; numbers only."""
+        self.place += 1
+        start = self.place
+        self.place = self.tokens.index(r"\end{cases}", start) + 1
+        rows = []
+        for row in split(self.tokens[start : self.place - 1], {r"\\"})[0]:
+            value, *condition = split([token for token in row if token != ","], {"&"})[0]
+            words = [token for token in (condition or [[]])[0] if not token.startswith(r"\text{")]
+            rows.append((self.child(value), self.child(words) if words else None))
+
+        def value(bound):
+            held = [node for node, condition in rows if condition and condition.value(bound)]
+            held = held or [node for node, condition in rows if not condition]
+            if len(held) != 1:
+                raise CannotRead(f"{len(held)} rows of the cases hold, needed is one")
+            return held[0].value(bound)
+
+        self.piece(Node(value))
+
     # ---- the loop
 
     def step(self):
@@ -481,6 +557,10 @@ class Reader:
             self.integral()
         elif token.startswith((r"\begin{pmatrix", r"\begin{bmatrix")):
             self.matrix()
+        elif token == r"\begin{cases}":
+            self.cases()
+        elif token == r"\partial":
+            self.quotient()
         elif token == r"\lfloor":
             node = self.child(self.group())
             self.piece(Node(lambda bound: own("floor", node.value(bound))))
@@ -512,9 +592,20 @@ class Reader:
             self.factor(f"{token}{base}")
             self.open = True
 
+    def relation(self):
+        """``x > 2`` as a node that is true or false, or None where there is no such sign."""
+        sides, signs = split(self.tokens, RELATIONS)
+        if not signs:
+            return None
+        nodes = [self.child(side) for side in sides]
+        return Node(lambda bound: holds([node.value(bound) for node in nodes], signs))
+
     def node(self):
         if not self.tokens:
             raise CannotRead("an empty piece where a formula is needed")
+        relation = self.relation()
+        if relation:
+            return relation
         parts, signs = split(self.tokens, {r"\bmod"})
         if signs:
             return self.remainder(parts)
@@ -535,6 +626,10 @@ def symbolic_integral(body, variable, low, high):
     return sympy.Integral(body(symbol), (symbol, low, high))
 
 
+def listed(variables):
+    return [variables] if isinstance(variables, str) else list(variables)
+
+
 def extreme(key):
     r"""Is an operator one of ``\arg\min_\theta`` and the like, which need no brackets and reach to the next plus?"""
     return key[0] in (r"\arg", r"\min", r"\max", r"\sup", r"\inf") and "_" in key
@@ -545,7 +640,7 @@ def binding(variables, rule, given=(), *, body):
 
     ``given`` are names bound further out, of which the operator depends; the rule gets their values after the body.
     """
-    keys = [tuple(plain(name)) for name in ([variables] if isinstance(variables, str) else variables)]
+    keys = [tuple(plain(name)) for name in listed(variables)]
 
     def value(bound):
         def function(*points):

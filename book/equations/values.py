@@ -78,3 +78,27 @@ def power(base, exponent):
 
 def transpose(value):
     return value.T
+
+
+COMPARISONS = {
+    "=": operator.eq,
+    r"\ne": operator.ne,
+    r"\le": operator.le,
+    r"\ge": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+    r"\in": lambda one, many: one in many,
+}
+
+
+def holds(values, signs):
+    """Do all relations of a chain such as a < b <= c hold? Numbers only: an open sympy relation is an error."""
+    return all(
+        bool(combine(COMPARISONS[sign], left, right))
+        for left, sign, right in zip(values[:-1], signs, values[1:], strict=True)
+    )
+
+
+def step_aside(value, side):
+    """The floating-point number next to a value, above (+) or below (-): where a limit from one side is taken."""
+    return numpy.nextafter(float(value), numpy.inf if side == "+" else -numpy.inf)

@@ -40,6 +40,8 @@ x, y = sympy.symbols("x y", real=True)
         (r"\prod_{i=1}^{4}i", 24),
         (r"\int_0^1x\,dx\cdot4", 2),
         (r"\lfloor\frac72\rfloor", 3),
+        (r"x+\log\tfrac12\sum_{i=1}^{3}\frac{i}{3}-y", x - y),
+        (r"\partial(x^2y)/\partial x+1", 2 * x * y + 1),
     ],
 )
 def test_reads_algebra_as_it_is_written(latex, value):
@@ -113,6 +115,53 @@ def test_a_determinant_without_brackets_reaches_over_a_matrix_and_its_transpose(
     value = read(r"\log\det W^\top W-1", Meaning(names={"W": W}))
     assert value == pytest.approx(math.log(np.linalg.det(W.T @ W)) - 1)
     assert read(r"\lvert\det J(2)\rvert", Meaning(functions={"J": lambda k: -float(k) * np.eye(3)})) == pytest.approx(8)
+
+
+def test_an_operator_without_a_bracket_reaches_to_the_next_sign():
+    meaning = Meaning(
+        names={r"\theta": x},
+        functions={"f": lambda value: value**3},
+        operators={r"\nabla_\theta": ((), lambda body: sympy.diff(body(), x)), r"\nabla": ("y", lambda body: body(2))},
+    )
+    assert read(r"5\,\nabla_\theta f(\theta)\,\theta-f(\theta)", meaning) == 20 * x**3 - x**3
+    assert read(r"\nabla(y+1)\,y", meaning) == 3 * y  # in the bracket y is bound, behind it free
+
+
+def test_an_operator_may_bind_a_function():
+    rolls = [2, 3, 5]
+    meaning = Meaning(operators={r"\mathbb{E}": (("f_", "f"), lambda body: body(lambda k: rolls[int(k) - 1], 7))})
+    assert read(r"\mathbb{E}\big[\sum_{k=1}^{3}f_k\big]+\mathbb{E}[f]", meaning) == 10 + 7
+
+
+def test_a_bar_in_the_argument_may_mean_another_function():
+    meaning = Meaning(functions={"p": lambda *points: len(points), r"p\mid": lambda a, b: 10 * a + b})
+    assert [read(text, meaning) for text in ("p(5)", "p(5,6)", r"p(5\mid 6)")] == [1, 2, 56]
+    only = Meaning(functions={r"p\mid": lambda a, b: 10 * a + b})
+    assert read(r"p(5\mid 6)", only) == 56
+    with pytest.raises(CannotRead, match="`p` has no meaning"):
+        read("p(5,6)", only)
+
+
+def test_relations_hold_or_not_in_events_cases_and_indices():
+    meaning = Meaning(
+        names={r"\mathcal{B}": {1, 4}, "c": 0.75},
+        operators={"P": ("w", lambda body: sum(body(w) for w in range(10)) / 10)},
+        ranges={"k": (1, 4), "j": (1, 4)},
+    )
+    assert read(r"P(2\le w<5)", meaning) == 0.3
+    assert read(r"\sum_{k\in\mathcal{B}}k^2", meaning) == 17
+    assert read(r"\sum_j\sum_{k\ne j}k", meaning) == 3 * 10
+    assert read(r"\sum_j\sum_{k<j}1", meaning) == 6
+    cases = r"\begin{cases}2c & \text{if }c>\tfrac12,\\ \infty & \text{otherwise}\end{cases}"
+    assert read(cases, meaning) == 1.5
+    assert read(cases, Meaning(names={"c": 0.5})) == sympy.oo
+    with pytest.raises(CannotRead, match="2 rows of the cases hold"):
+        read(cases.replace(r"\text{otherwise}", r"c\le 1"), meaning)
+
+
+def test_one_sided_limits_are_the_numbers_next_door():
+    meaning = Meaning(functions={"f": lambda z: 7 if z > 1 else 3}, names={"a": 1.0})
+    assert read(r"f(a^+)-f(a^{-})", meaning) == 4
 
 
 def test_a_sum_without_bounds_takes_its_range_from_the_check():
