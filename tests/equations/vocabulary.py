@@ -5,6 +5,7 @@ A vocabulary must not know the answer: a divergence here is an integral or a sum
 form that a chapter states.
 """
 
+import math
 import operator
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -158,3 +159,11 @@ def holds(equation, statement=0, **meaning):
     signs = equation.statement(statement).signs
     found = [COMPARE[sign](a, b) for a, sign, b in zip(values, signs, values[1:], strict=False)]
     return reduce(operator.and_, found)
+
+
+def average_over_noise(expression, *noises):
+    """The mean of a polynomial in independent standard normal variables; of a matrix, that of every entry."""
+    if isinstance(expression, sympy.MatrixBase):
+        return expression.applyfunc(lambda entry: average_over_noise(entry, *noises))
+    polynomial = sympy.Poly(sympy.expand(expression), *noises)
+    return sum(value * math.prod(map(normal_moment, powers)) for powers, value in polynomial.terms())
