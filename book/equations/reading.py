@@ -389,12 +389,13 @@ class Reader:
         self.piece(Node(value))
 
     def rest_of_product(self):
-        start, depth = self.place, 0
+        start, depth, norm = self.place, 0, False
         while self.place < len(self.tokens):
             token = self.ahead()
-            if not depth and token in ("+", "-") and self.place > start:
+            if not depth and not norm and token in ("+", "-") and self.place > start:
                 break
             depth += (token in OPEN) - (token in OPEN.values())
+            norm ^= token == r"\Vert" and not depth
             self.place += 1
         return self.tokens[start : self.place]
 
@@ -506,7 +507,7 @@ class Reader:
         self.place = self.tokens.index(r"\end{cases}", start) + 1
         rows = []
         for row in split(self.tokens[start : self.place - 1], {r"\\"})[0]:
-            value, *condition = split([token for token in row if token != ","], {"&"})[0]
+            value, *condition = split([token for token in row if token not in (",", ".")], {"&"})[0]
             words = [token for token in (condition or [[]])[0] if not token.startswith(r"\text{")]
             rows.append((self.child(value), self.child(words) if words else None))
 

@@ -223,3 +223,20 @@ def test_the_remainder_of_a_division():
     assert found == pytest.approx(0.8)
     with pytest.raises(CannotRead, match="put it in brackets"):
         read(r"1 + s \bmod f", Meaning(names={"s": 17, "f": 5}))
+
+
+# ---- met first in chapter 09
+
+
+def test_an_operator_without_brackets_reaches_over_a_norm_with_its_difference():
+    meaning = Meaning(
+        names={"a": 5.0, "b": 2.0},
+        functions={r"\Vert": abs},
+        operators={r"\frac{\partial}{\partial a}": ((), lambda body: 10 * body())},
+    )
+    assert read(r"\frac{\partial}{\partial a}\,2\,\Vert a-b\Vert^2-\Vert b\Vert", meaning) == 10 * 2 * 9 - 2
+
+
+def test_cases_may_end_with_a_comma_and_a_stop():
+    cases = r"\begin{cases}1&|c|\le2,\\0&|c|>2.\end{cases}"
+    assert [read(cases, Meaning(names={"c": c})) for c in (-1.0, -2.0, 3.0)] == [1, 1, 0]
