@@ -8,7 +8,7 @@ import re
 # What MathJax notes for itself, and what `common_style` says for all equations at once. In the MathML for screen
 # readers only notes that say what is so anyway.
 NOTES = re.compile(
-    r' class="(?:MathJax|MJX-TEX)"| jax="CHTML"| texclass="\w+"| style="position: relative;"| unselectable="on"'
+    r' class="MJX-TEX"| jax="CHTML"| texclass="\w+"| style="position: relative;"| unselectable="on"'
     r'| xmlns="http://www\.w3\.org/1998/Math/MathML"|(?<=<mjx-assistive-mml) display="inline"'
     r'| data-mjx-(?:texclass="(?:ORD|NONE)"|auto-op="false"|alternate="1")'
 )
@@ -31,7 +31,7 @@ def slim(equation, style):
         names = " ".join(name for name in match[1].split() if name in known)
         return f' class="{names}"' if names else ""
 
-    return without_boxes(CLASSES.sub(with_known, NOTES.sub("", equation)))
+    return without_boxes(NOTES.sub("", CLASSES.sub(with_known, equation)))
 
 
 def without_boxes(equation):

@@ -128,6 +128,22 @@ def write_subset(source, target, points):
     subset.save_font(font, str(target), options)
 
 
+# How Sphinx's search calls a hit in the index: by the page's title alone.
+HIT = """            titles[file],
+            id ? "#" + id : "",
+            null,
+            score,"""
+
+
+def name_hits(site):
+    """A symbol that is found is called by its name: Notation > sigma x."""
+    script = site / "_static" / "searchtools.js"
+    text = script.read_text(encoding="utf8")
+    if HIT not in text:
+        raise ValueError(f"{script.name} has changed: how does it call what it finds in the index?")
+    script.write_text(text.replace(HIT, HIT.replace("titles[file]", "`${titles[file]} > ${entry}`")), encoding="utf8")
+
+
 # What the theme measures when a page is loaded.
 MEASURING = '"pre, .nboutput > .output_area, .cell_output > .output, .jp-RenderedHTMLCommon"'
 

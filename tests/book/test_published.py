@@ -8,6 +8,7 @@ import zipfile
 from urllib.parse import urlparse
 from xml.etree import ElementTree
 
+import chapters
 import downloads
 import nbformat
 import pytest
@@ -247,6 +248,39 @@ def test_the_zip_holds_every_page_and_no_policy(tmp_path, monkeypatch):
     assert b"SHOW_SEARCH_SUMMARY: false" in archive.read("vae-notes/_static/documentation_options.js")
 
 
+def test_pdf_and_zip_are_linked_where_they_are(tmp_path, monkeypatch):
+    """A site without them says how to make them; `make published` puts the files and the links there."""
+    site, made = tmp_path / "html", tmp_path / "downloads"
+    (site / "book").mkdir(parents=True)
+    made.mkdir()
+    plain = f"<p>before</p>{chapters.whole_book()}<p>after</p>"
+    assert "href" not in plain and "make pdf" in plain and "make zip" in plain
+    (site / "book/contents.html").write_text(plain)
+    monkeypatch.setattr(downloads, "HTML", site)
+    monkeypatch.setattr(downloads, "FOLDER", made)
+    (made / "vae-notes.pdf").write_bytes(b"x" * 2_000_000)
+    with pytest.raises(SystemExit, match=r"no vae-notes\.zip"):
+        downloads.main("publish")
+    (made / "vae-notes.zip").write_bytes(b"y")
+    for _ in range(2):
+        downloads.main("publish")
+        contents = soup(site / "book/contents.html")
+        links = contents.select(".whole-book a")
+        assert [(site / "book" / link["href"]).resolve() for link in links] == [site / "downloads" / f"vae-notes.{kind}" for kind in ("pdf", "zip")]
+        assert all((site / "book" / link["href"]).is_file() for link in links)
+        assert "(2 MB)" in contents.text and "make" not in contents.text and "after" in contents.text
+    assert not [name for name in zipfile.ZipFile(downloads.make_zip()).namelist() if "downloads" in name]
+    (site / "book/contents.html").write_text("no place")
+    with pytest.raises(SystemExit, match="has 0 places"):
+        downloads.main("publish")
+
+
+def test_the_built_contents_link_only_what_is_there():
+    page = soup(HTML / "book/contents.html").select_one(".whole-book")
+    assert page.select("a") or "make pdf" in page.text
+    assert all((HTML / "book" / link["href"]).resolve().is_file() for link in page.select("a"))
+
+
 def test_places_of_two_pages_differ_in_the_pdf():
     article = '<p id="a"><a href="#a">x</a><a href="02-b.html#c">y</a><a href="02-b.html">z</a></p>'
     expected = '<p id="01-x--a"><a href="#01-x--a">x</a><a href="#02-b--c">y</a><a href="#02-b">z</a></p>'
@@ -350,13 +384,13 @@ DRAWN = """(texts) => texts.map(text => {
     document.querySelector('main').innerHTML = text;
     return [...document.querySelectorAll('mjx-container, mjx-container mjx-c')].map(piece => {
         const {x, y, width, height} = piece.getBoundingClientRect();
-        return [x, y, width, height].map(number => Math.round(number * 100));
+        return [getComputedStyle(piece).fontFamily, ...[x, y, width, height].map(number => Math.round(number * 100))];
     });
 })"""
 
 
 def test_a_light_equation_is_drawn_where_the_heavy_one_was(browser, tmp_path):
-    """Each character in its place, to a hundredth of a pixel."""
+    """Each character in its font and its place, to a hundredth of a pixel."""
     items = [(True, tex) for tex in (r"\frac{\hat x^{2_k}}{\sqrt{q_\phi(z \mid x)}} = \mathbb{E}", r"\sum_{i=1}^n \log \max_{a \in A} x_i")]
     items.append((False, r"\mathcal{L}\,\Big(\overline{a} - \begin{pmatrix} a & b \\ c & d \end{pmatrix}\Big)"))
     heavy, style = run_mathjax(items)
