@@ -201,23 +201,26 @@ def test_every_icon_is_drawn(path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "first"),
+    ("typed", "first", "called"),
     [
-        ("mu", "book/notation.html"),
-        ("sigma", "book/notation.html"),
-        ("KL", "book/notation.html"),
-        ("log_variance", "book/notation.html"),
-        ("ELBO", "book/notation.html"),
-        ("reparameterisation", "book/04-reparameterization.html"),
+        ("mu", "book/notation.html", "Notation > mu"),
+        ("sigma", "book/notation.html", "Notation > sigma"),
+        ("sigma_x", "book/notation.html", "Notation > sigma_x"),
+        ("q_phi", "book/notation.html", "Notation > q_phi"),
+        ("KL", "book/notation.html", "Notation > kl"),
+        ("log_variance", "book/notation.html", "Notation > log_variance"),
+        ("ELBO", "book/notation.html", "Notation > elbo"),
+        ("reparameterisation", "book/04-reparameterization.html", "4. Reparameterisation"),
     ],
 )
-def test_the_search_finds_symbols_and_terms(browser, published, typed, first):
-    """A symbol by its name leads to its row of the notation; a term to its chapter."""
+def test_the_search_finds_symbols_and_terms(browser, published, typed, first, called):
+    """A symbol by its name leads to its row of the notation, and is called by it; a term leads to its chapter."""
     page = browser.new_page()
     page.goto(f"{published}search.html?q={typed}")
     page.wait_for_selector("#search-results li a")
     found = page.eval_on_selector_all("#search-results li > a", "links => links.map(a => a.getAttribute('href'))")
     assert found[0].partition("#")[0] == first
+    assert page.locator("#search-results li > a").first.inner_text() == called
     assert len(found) > 2
     page.close()
 
