@@ -206,7 +206,6 @@ def test_every_icon_is_drawn(path):
         ("mu", "book/notation.html", "Notation > mu"),
         ("sigma", "book/notation.html", "Notation > sigma"),
         ("sigma_x", "book/notation.html", "Notation > sigma_x"),
-        ("q_phi", "book/notation.html", "Notation > q_phi"),
         ("KL", "book/notation.html", "Notation > kl"),
         ("log_variance", "book/notation.html", "Notation > log_variance"),
         ("ELBO", "book/notation.html", "Notation > elbo"),
