@@ -8,11 +8,11 @@ import zipfile
 from urllib.parse import urlparse
 from xml.etree import ElementTree
 
-import chapters
 import downloads
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from chapters import whole_book
 from finished_page import policy, with_plain_code, without_inline_styles
 from light_equations import slim, style_of
 from mathematics import EQUATION, Mathematics, node, run_mathjax
@@ -255,7 +255,7 @@ def test_pdf_and_zip_are_linked_where_they_are(tmp_path, monkeypatch):
     site, made = tmp_path / "html", tmp_path / "downloads"
     (site / "book").mkdir(parents=True)
     made.mkdir()
-    plain = f"<p>before</p>{chapters.whole_book()}<p>after</p>"
+    plain = f"<p>before</p>{whole_book()}<p>after</p>"
     assert "href" not in plain and "make pdf" in plain and "make zip" in plain
     (site / "book/contents.html").write_text(plain)
     monkeypatch.setattr(downloads, "HTML", site)
