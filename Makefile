@@ -69,8 +69,7 @@ lighthouse: book ## ask Lighthouse about three pages on a phone (needs Node and 
 	@$(PY) book/tools/lighthouse.py
 
 published: zip pdf ## the site with PDF and zip in it, as the workflow publishes it
-	@mkdir -p _build/html/downloads
-	@cp _build/downloads/* _build/html/downloads/
+	@$(PY) book/tools/downloads.py publish
 
 clean: ## throw away what was built (the environment in .venv stays)
 	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis

@@ -8,11 +8,46 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["fingerprint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["fingerprint", "read_checkpoint", "write_checkpoint", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: written beside it, forced to disk, then renamed.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Whatever happens, it holds either its old content or the new one.
+    content : bytes
+        What it will hold.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written or is full; the old file is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "run.json"
+    ...     write_whole(path, b"{}")
+    ...     path.read_text(), [one.name for one in path.parent.iterdir()]
+    ('{}', ['run.json'])
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_checkpoint(path: Path, state: dict) -> None:
-    """Replace a file as a whole: written beside it, forced to disk, then renamed.
+    """Write a state into a file, as `write_whole` does, under a line by which damage is noticed.
 
     Parameters
     ----------
@@ -38,16 +73,7 @@ def write_checkpoint(path: Path, state: dict) -> None:
     packed = io.BytesIO()
     torch.save(state, packed)
     content = packed.getvalue()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(_first_line(content))
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, _first_line(content) + content)
 
 
 def read_checkpoint(path: Path) -> dict:

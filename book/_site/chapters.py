@@ -106,8 +106,9 @@ def gallery(env, picture):
     return f'<ol class="gallery">{"".join(items)}</ol>'
 
 
-def whole_book(address):
-    """Links to the book in one file, which `make pdf` and `make zip` make and which are published beside the pages."""
-    files = (("vae-notes.pdf", "the book as PDF"), ("vae-notes.zip", "the site as a zip archive"))
-    items = (f'<li><a href="{address}downloads/{file}">{words}</a></li>' for file, words in files)
-    return f"<ul>{''.join(items)}</ul>"
+def whole_book():
+    """What stands in place of the links to the book in one file, until `make published` has made the files."""
+    return (
+        '<ul class="whole-book"><li>the book as PDF: not in this copy; <code>make pdf</code> makes it</li>'
+        "<li>the site as a zip archive: not in this copy; <code>make zip</code> makes it</li></ul>"
+    )

@@ -20,8 +20,8 @@ VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" 
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 INLINE_STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
 STYLED_TAG = re.compile(r'<[a-z][\w-]*\b[^<>]*? style="[^"]*"[^<>]*>')
-# Words of code that the style sheet shows like any other: names, punctuation, blanks.
-PLAIN_WORD = re.compile(r'<span class="[npw]">([^<]*)</span>')
+# Words of code that look like any other: names, punctuation, blanks; and operators, a tenth of a chapter's bytes.
+PLAIN_WORD = re.compile(r'<span class="[npwo]">([^<]*)</span>')
 FIGURE = re.compile(r'<img\b[^>]*? src="(?:\.\./)*_images/([^"]+)"[^>]*>')
 
 

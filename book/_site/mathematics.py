@@ -10,11 +10,12 @@ import hashlib
 import html
 import json
 import re
+import shutil
 import subprocess
 from importlib.metadata import files, version
 from pathlib import Path
 
-from playwright._impl._driver import compute_driver_executable
+import light_equations
 
 SCRIPT = Path(__file__).with_suffix(".js")
 FONTS = "output/chtml/fonts/woff-v2"
@@ -22,9 +23,6 @@ FONTS = "output/chtml/fonts/woff-v2"
 # As Sphinx writes an equation: inline between \( and \), displayed between \[ and \], after its number.
 EQUATION = re.compile(r'(<(span|div) class="math notranslate nohighlight"[^>]*>)(.*?)(</\2>)', re.DOTALL)
 TEX = re.compile(r"\\\((?P<inline>.*)\\\)|\\\[(?P<display>.*)\\\]", re.DOTALL)
-# A rule for one character: `mjx-c.mjx-c1D465.TEX-I::before {...}`, `mjx-stretchy-v.mjx-c28 mjx-ext mjx-c {...}`.
-CHARACTER = re.compile(r"mjx-(?:c|stretchy-[hv])\.(mjx-c[0-9A-F]+(?:\.TEX-\w+)?)")
-USED = re.compile(r'<mjx-(?:c|stretchy-[hv]) class="([^"]+)"')
 
 
 def mathjax_folder():
@@ -35,11 +33,21 @@ def mathjax_folder():
     raise FileNotFoundError("sphinx-mathjax-offline holds no tex-chtml.js")
 
 
+def node():
+    """The Node that Playwright brings (its interface has no name for it), or else one on the PATH."""
+    for file in files("playwright") or ():
+        if file.parent.name == "driver" and file.name in ("node", "node.exe"):
+            return str(file.locate())
+    found = shutil.which("node")
+    if not found:
+        raise FileNotFoundError("equations are typeset by Node: Playwright brings none here, and no `node` is on the PATH")
+    return found
+
+
 def run_mathjax(items):
     """The HTML of each (display, TeX), and MathJax's whole style sheet."""
-    node = compute_driver_executable()
     job = {"folder": str(mathjax_folder()), "items": [{"tex": tex, "display": display} for display, tex in items]}
-    command = [node[0] if isinstance(node, tuple) else node, str(SCRIPT)]
+    command = [node(), str(SCRIPT)]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, encoding="utf8", check=False)
     if done.returncode:
         raise RuntimeError(f"MathJax failed:\n{done.stderr}")
@@ -47,18 +55,13 @@ def run_mathjax(items):
     return answer["html"], answer["css"]
 
 
-def slim(equation):
-    """MathJax's HTML without what the style sheet says for all of it."""
-    equation = equation.replace(' style="position: relative;"', "").replace(' unselectable="on"', "")
-    return equation.replace('class=" ', 'class="').replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
-
-
 class Mathematics:
     """The typeset equations of the book, kept in a file from one build to the next."""
 
     def __init__(self, cache):
         self.cache = cache
-        self.key = hashlib.sha256(SCRIPT.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+        sources = (SCRIPT, Path(__file__), Path(light_equations.__file__))
+        self.key = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
         self.key += version("sphinx-mathjax-offline") + version("playwright")
         try:
             kept = json.loads(cache.read_text(encoding="utf8"))
@@ -76,7 +79,7 @@ class Mathematics:
         new = [item for item in dict.fromkeys(items) if name(item) not in self.known]
         if new:
             done, self.css = run_mathjax(new)
-            self.known.update((name(item), slim(one)) for item, one in zip(new, done, strict=True))
+            self.known.update((name(item), light_equations.slim(one, self.css)) for item, one in zip(new, done, strict=True))
 
     def typeset(self, page):
         """A page's HTML with every equation in it typeset."""
@@ -92,13 +95,8 @@ class Mathematics:
         """The rules of MathJax's style sheet that a page needs, for a file that lies in a folder beside ``_static``."""
         if "<mjx-container" not in page:
             return ""
-        used = {names.replace(" ", ".") for names in USED.findall(page)}
-        needed = []
-        for rule in self.css.split("\n\n"):
-            character = CHARACTER.match(rule.strip())
-            if character is None or character[1] in used:
-                needed.append(re.sub(r"/\*.*?\*/|\n\s*", "", rule))
-        return "".join(needed).replace("FONTS", f"../_static/mathjax/{FONTS}")
+        style = light_equations.style_of(page, self.css)
+        return style.replace("FONTS", f"../_static/mathjax/{FONTS}")
 
 
 def item_of(text):

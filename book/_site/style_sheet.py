@@ -10,7 +10,13 @@ LINK = re.compile(r'[ \t]*<link\b(?=[^>]*rel="stylesheet")[^>]*href="[./]*(_stat
 NAME = "_static/site.css"
 WORD = re.compile(r"[A-Za-z_][\w-]*")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
-MADE_AT_RUNTIME = ("bs-",)  # Bootstrap puts these names together from parts
+# Of Bootstrap's script the pages use two parts; the names of all others would keep a third of its rules.
+PARTS = {"dropdown", "tooltip"}
+THEIR_WORDS = {"show", "fade", "collapse", "dropup", "tooltip", "tooltip-inner", "tooltip-arrow"}
+MADE_AT_RUNTIME = ("bs-tooltip-",)  # names that it puts together
+PART = re.compile(r'data-bs-toggle="([^"]*)"')
+VARIABLE = re.compile(r"""(?<![\w-])(--[\w-]+)\s*:(?:"[^"]*"|'[^']*'|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^;{}"'()])*(?:;|(?=\}))""")
+ASKED = re.compile(r"(--[\w-]+)(?!\s*:)(?![\w-])")
 
 
 def linked(page):
@@ -84,9 +90,26 @@ def read(site, name):
     return re.sub(r'@import "([^"]+)";', one, css).replace('@charset "UTF-8";', "")
 
 
+def without_unasked(css, scripts=""):
+    """The rules without the variables that neither they nor a script ask for."""
+    asked = {*ASKED.findall(css), *ASKED.findall(scripts)}
+    kept = VARIABLE.sub(lambda match: match[0] if match[1] in asked else "", css)
+    return kept if kept == css else without_unasked(kept, scripts)  # a dropped one may have been the only one to ask
+
+
+def words_of(pages, scripts):
+    """The words of which the site can make class names."""
+    parts = {part for page in pages for part in PART.findall(page)}
+    if parts - PARTS:
+        raise ValueError(f"pages use {sorted(parts - PARTS)} of Bootstrap: add its class names to THEIR_WORDS")
+    return THEIR_WORDS | {word for text in [*pages, *scripts] for word in WORD.findall(text)}
+
+
 def write(site, names):
     """Write the one style sheet from those that the pages asked for."""
-    files = [*site.rglob("*.html"), *(site / "_static").rglob("*.js")]
-    words = {word for file in files for word in WORD.findall(file.read_text(encoding="utf8"))}
+    pages = [file.read_text(encoding="utf8") for file in site.rglob("*.html")]
+    files = [file for file in (site / "_static").rglob("*.js") if file.name != "bootstrap.js"]
+    scripts = [file.read_text(encoding="utf8") for file in files]
+    words = words_of(pages, scripts)
     css = "\n".join(purged(read(site, name), words) for name in names)
-    (site / NAME).write_text(css, encoding="utf8")
+    (site / NAME).write_text(without_unasked(css, "".join(scripts)), encoding="utf8")

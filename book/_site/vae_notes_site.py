@@ -78,7 +78,7 @@ class Finisher:
         name, root = context["pagename"], context["content_root"].removeprefix("./")
         if GALLERY in page:
             page = page.replace(GALLERY, chapters.gallery(self.app.env, lambda docname: self.thumbnail(docname, root)))
-            page = page.replace(DOWNLOADS, chapters.whole_book(self.address))
+            page = page.replace(DOWNLOADS, chapters.whole_book())
         if STATUS in page:
             page = page.replace(STATUS, status.status(self.executed(), BUILD / "test-reports"))
         page = self.with_evidence(page, name)
@@ -192,6 +192,7 @@ def write_files(app, failure):
     site_files.write_icons(site)
     style_sheet.write(site, [*app.vae_finisher.styles, "_static/icons.css"])
     site_files.do_not_measure(site)
+    site_files.name_hits(site)
     site_files.drop_sources(site)
     site_files.write_sitemap(site, address, sorted(app.env.all_docs))
     site_files.write_manifest(site, title)

@@ -1,10 +1,12 @@
 """The whole book in one file: `downloads.py zip` for reading offline, `downloads.py pdf` for printing.
 
-Both are made from the built site into _build/downloads. The PDF is printed by Chromium from one long page that
+Both are made from the built site into _build/downloads; `downloads.py publish` puts them into the site, and links to
+them into its page of contents, which otherwise says how to make them. The PDF is printed by Chromium from one long page that
 holds every page of the book, so that links inside the book stay inside the PDF.
 """
 
 import re
+import shutil
 import sys
 import zipfile
 
@@ -17,6 +19,8 @@ FOLDER = BUILD / "downloads"
 NAME = "vae-notes"
 POLICY = re.compile(r'[ \t]*<meta http-equiv="Content-Security-Policy"[^>]*>\n?')
 ARTICLE = re.compile(r'<article class="bd-article">(.*)</article>', re.DOTALL)
+LINKS = re.compile(r'<ul class="whole-book">.*?</ul>', re.DOTALL)
+WORDS = {"pdf": "the book as PDF", "zip": "the site as a zip archive"}
 FOOTER = '<div style="width:100%;font-size:8px;text-align:center"><span class="pageNumber"></span></div>'
 LOOK = """
   body { padding: 0 !important; }
@@ -36,7 +40,7 @@ def make_zip():
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(path for path in HTML.rglob("*") if path.is_file()):
             name = file.relative_to(HTML)
-            if name.name in ("404.html", "sitemap.xml", "robots.txt", ".buildinfo"):
+            if name.name in ("404.html", "sitemap.xml", "robots.txt", ".buildinfo") or name.parts[0] == "downloads":
                 continue
             content = file.read_bytes()
             if file.suffix == ".html":
@@ -90,7 +94,28 @@ def make_pdf():
     return target
 
 
+def publish():
+    """Put PDF and zip into the site, and links to them, with their sizes, into its page of contents."""
+    files = [FOLDER / f"{NAME}.{kind}" for kind in WORDS]
+    missing = [file.name for file in files if not file.exists()]
+    if missing:
+        raise SystemExit(f"{FOLDER} holds no {' and no '.join(missing)}: `make published` makes both first")
+    (HTML / "downloads").mkdir(exist_ok=True)
+    links = ""
+    for file in files:
+        shutil.copy(file, HTML / "downloads")
+        size = f"{file.stat().st_size / 1e6:.0f} MB"
+        links += f'<li><a href="../downloads/{file.name}">{WORDS[file.suffix[1:]]}</a> ({size})</li>'
+    contents = HTML / "book" / "contents.html"
+    page, places = LINKS.subn(f'<ul class="whole-book">{links}</ul>', contents.read_text(encoding="utf8"))
+    if places != 1:
+        raise SystemExit(f"{contents} has {places} places for the links to PDF and zip, not one")
+    contents.write_text(page, encoding="utf8")
+
+
 def main(kind):
+    if kind == "publish":
+        return publish()
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = {"zip": make_zip, "pdf": make_pdf}[kind]()
     print(f"{made} ({made.stat().st_size / 1e6:.1f} MB)")

@@ -1,9 +1,23 @@
-"""What a run of the tests leaves behind for its reader: the notebooks' figures, and counts for the status page."""
+"""The browser of the book's tests; and what a run of the tests leaves behind: figures and counts for the status page."""
 
 import datetime
 import json
 
+import browser as browser_tool
+import pytest
+from playwright.sync_api import sync_playwright
 from project import BUILD
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without network, closed before the next file's."""
+    path = browser_tool.find()
+    assert path, browser_tool.HELP
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
+        yield chromium
+        chromium.close()
 
 
 def kind_of(nodeid):

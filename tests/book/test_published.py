@@ -1,45 +1,39 @@
 """The site as it is published: under the repository's path, light, closed to everything from elsewhere, easy to find."""
 
+import io
 import json
 import re
+import subprocess
 import zipfile
 from urllib.parse import urlparse
 from xml.etree import ElementTree
 
-import browser as browser_tool
 import downloads
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from finished_page import policy, without_inline_styles
-from mathematics import EQUATION, Mathematics
+from chapters import whole_book
+from finished_page import policy, with_plain_code, without_inline_styles
+from light_equations import slim, style_of
+from mathematics import EQUATION, Mathematics, node, run_mathjax
 from page_faults import OPEN_EVERYTHING, page_faults, serve
 from pages_server import serve_as_pages
-from PIL import Image
-from playwright.sync_api import sync_playwright
+from PIL import Image, ImageDraw
 from project import HTML, chapters, notebooks, pages
 from repository import pages_address
+from site_files import as_webp
 from status import status
-from style_sheet import purged
+from style_sheet import purged, without_unasked, words_of
 
 ADDRESS = pages_address()
-MOST_BYTES = 1_000_000  # of a page's own HTML, figures, styles and scripts, as they are transferred
+MOST_BYTES = 1_000_000  # of a page's own HTML, figures, styles, scripts and icons, before compression
+MOST_TRANSFERRED = 600_000  # of the same, as they are transferred
 ALL = sorted(HTML.rglob("*.html"))
 FULL = [path for path in ALL if path != HTML / "index.html"]  # which only leads on
 
 
 def soup(path):
     return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = browser_tool.find()
-    assert path, browser_tool.HELP
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +163,8 @@ def test_a_page_is_light(browser, published, page):
     print(f"{page}: {own / 1e3:.0f} kB of its own ({raw / 1e3:.0f} before compression), {fonts / 1e3:.0f} kB MathJax")
     figures = len(re.findall(r"<img[^>]*_images/", (HTML / f"{page}.html").read_text(encoding="utf8")))
     assert sum("/_images/" in name for name in names) == figures, "a figure was not counted"
-    assert own < MOST_BYTES
+    assert raw < MOST_BYTES
+    assert own < MOST_TRANSFERRED
     assert fonts < 400_000
 
 
@@ -206,23 +201,25 @@ def test_every_icon_is_drawn(path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "first"),
+    ("typed", "first", "called"),
     [
-        ("mu", "book/notation.html"),
-        ("sigma", "book/notation.html"),
-        ("KL", "book/notation.html"),
-        ("log_variance", "book/notation.html"),
-        ("ELBO", "book/notation.html"),
-        ("reparameterisation", "book/04-reparameterization.html"),
+        ("mu", "book/notation.html", "Notation > mu"),
+        ("sigma", "book/notation.html", "Notation > sigma"),
+        ("sigma_x", "book/notation.html", "Notation > sigma_x"),
+        ("KL", "book/notation.html", "Notation > kl"),
+        ("log_variance", "book/notation.html", "Notation > log_variance"),
+        ("ELBO", "book/notation.html", "Notation > elbo"),
+        ("reparameterisation", "book/04-reparameterization.html", "4. Reparameterisation"),
     ],
 )
-def test_the_search_finds_symbols_and_terms(browser, published, typed, first):
-    """A symbol by its name leads to its row of the notation; a term to its chapter."""
+def test_the_search_finds_symbols_and_terms(browser, published, typed, first, called):
+    """A symbol by its name leads to its row of the notation, and is called by it; a term leads to its chapter."""
     page = browser.new_page()
     page.goto(f"{published}search.html?q={typed}")
     page.wait_for_selector("#search-results li a")
     found = page.eval_on_selector_all("#search-results li > a", "links => links.map(a => a.getAttribute('href'))")
     assert found[0].partition("#")[0] == first
+    assert page.locator("#search-results li > a").first.inner_text() == called
     assert len(found) > 2
     page.close()
 
@@ -253,6 +250,39 @@ def test_the_zip_holds_every_page_and_no_policy(tmp_path, monkeypatch):
     assert b"SHOW_SEARCH_SUMMARY: false" in archive.read("vae-notes/_static/documentation_options.js")
 
 
+def test_pdf_and_zip_are_linked_where_they_are(tmp_path, monkeypatch):
+    """A site without them says how to make them; `make published` puts the files and the links there."""
+    site, made = tmp_path / "html", tmp_path / "downloads"
+    (site / "book").mkdir(parents=True)
+    made.mkdir()
+    plain = f"<p>before</p>{whole_book()}<p>after</p>"
+    assert "href" not in plain and "make pdf" in plain and "make zip" in plain
+    (site / "book/contents.html").write_text(plain)
+    monkeypatch.setattr(downloads, "HTML", site)
+    monkeypatch.setattr(downloads, "FOLDER", made)
+    (made / "vae-notes.pdf").write_bytes(b"x" * 2_000_000)
+    with pytest.raises(SystemExit, match=r"no vae-notes\.zip"):
+        downloads.main("publish")
+    (made / "vae-notes.zip").write_bytes(b"y")
+    for _ in range(2):
+        downloads.main("publish")
+        contents = soup(site / "book/contents.html")
+        links = contents.select(".whole-book a")
+        assert [(site / "book" / link["href"]).resolve() for link in links] == [site / "downloads" / f"vae-notes.{kind}" for kind in ("pdf", "zip")]
+        assert all((site / "book" / link["href"]).is_file() for link in links)
+        assert "(2 MB)" in contents.text and "make" not in contents.text and "after" in contents.text
+    assert not [name for name in zipfile.ZipFile(downloads.make_zip()).namelist() if "downloads" in name]
+    (site / "book/contents.html").write_text("no place")
+    with pytest.raises(SystemExit, match="has 0 places"):
+        downloads.main("publish")
+
+
+def test_the_built_contents_link_only_what_is_there():
+    page = soup(HTML / "book/contents.html").select_one(".whole-book")
+    assert page.select("a") or "make pdf" in page.text
+    assert all((HTML / "book" / link["href"]).resolve().is_file() for link in page.select("a"))
+
+
 def test_places_of_two_pages_differ_in_the_pdf():
     article = '<p id="a"><a href="#a">x</a><a href="02-b.html#c">y</a><a href="02-b.html">z</a></p>'
     expected = '<p id="01-x--a"><a href="#01-x--a">x</a><a href="#02-b--c">y</a><a href="#02-b">z</a></p>'
@@ -270,8 +300,110 @@ def test_an_inline_style_becomes_a_class():
 
 
 def test_rules_that_nothing_can_match_are_dropped():
-    css = '@import "x";a.on,b.off{c:d}.off{e:"}"}@media print{.on:not(.off){f:g}.off{h:i}}@font-face{j:k}.bs-any{l:m}'
-    assert purged(css, {"on"}) == '@import "x";a.on{c:d}@media print{.on:not(.off){f:g}}@font-face{j:k}.bs-any{l:m}'
+    css = '@import "x";a.on,b.off{c:d}.off{e:"}"}@media print{.on:not(.off){f:g}.off{h:i}}@font-face{j:k}.bs-tooltip-any{l:m}'
+    assert purged(css, {"on"}) == '@import "x";a.on{c:d}@media print{.on:not(.off){f:g}}@font-face{j:k}.bs-tooltip-any{l:m}'
+
+
+def test_variables_that_nothing_asks_for_are_dropped():
+    """Also those for which only dropped ones ask; a name in a selector is none."""
+    css = 'a{--b:1;--c:var(--b);--d:"};";--e:f(g(1;),2)}.h--i:hover{--j:0;color:var(--k)}:root{--k:1;--l:2}'
+    assert without_unasked(css, "get('--l')") == "a{}.h--i:hover{color:var(--k)}:root{--k:1;--l:2}"
+
+
+def test_a_part_of_bootstrap_whose_rules_were_dropped_is_refused():
+    assert {"dropdown", "show"} <= words_of(['<a data-bs-toggle="dropdown">'], [])
+    with pytest.raises(ValueError, match="modal"):
+        words_of(['<a data-bs-toggle="modal">'], [])
+
+
+def test_words_of_code_without_a_colour_are_plain():
+    code = '<span class="n">a</span><span class="o">=</span><span class="k">if</span>'
+    assert with_plain_code(code) == 'a=<span class="k">if</span>'
+
+
+def test_only_a_picture_of_many_shades_loses_something():
+    drawn = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(drawn).line((0, 0, 299, 199), fill="#0072b2")
+    assert list(Image.open(io.BytesIO(as_webp(drawn))).convert("RGB").tobytes()) == list(drawn.tobytes())
+    shades = Image.effect_noise((300, 200), 60).convert("RGB")
+    near = Image.open(io.BytesIO(as_webp(shades))).convert("RGB")
+    difference = [abs(a - b) for a, b in zip(near.tobytes(), shades.tobytes(), strict=True)]
+    assert 0 < sum(difference) / len(difference) < 12
+
+
+STYLE = """mjx-c.mjx-c61::before {
+  a: b;
+}
+
+mjx-c.mjx-c62.TEX-I::before {
+  c: d;
+}
+
+.TEX-I {
+  e: f;
+}
+
+mjx-frac, mjx-mi {
+  g: h;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("heavy", "light"),
+    [
+        ('<mjx-mi class="mjx-i"><mjx-c class="mjx-c62 TEX-I"></mjx-c></mjx-mi>', '<mjx-c class="mjx-c62 TEX-I"></mjx-c>'),
+        ('<mjx-mo space="4"><mjx-c class="mjx-c61"></mjx-c></mjx-mo>', '<mjx-c class="mjx-c61" space="4"></mjx-c>'),
+        (
+            '<mjx-TeXAtom size="s" texclass="ORD"><mjx-mi><mjx-c class="mjx-c61"></mjx-c></mjx-mi></mjx-TeXAtom>',
+            '<mjx-c class="mjx-c61" size="s"></mjx-c>',
+        ),
+        # Boxes that stay: two sizes would not multiply, a space would be scaled, a style would be lost, two characters.
+        *(
+            (box, box)
+            for box in (
+                '<mjx-TeXAtom size="s"><mjx-c class="mjx-c61" size="s"></mjx-c></mjx-TeXAtom>',
+                '<mjx-TeXAtom space="4"><mjx-c class="mjx-c61" size="s"></mjx-c></mjx-TeXAtom>',
+                '<mjx-mo style="width: 1em"><mjx-c class="mjx-c61"></mjx-c></mjx-mo>',
+                '<mjx-mn><mjx-c class="mjx-c61"></mjx-c><mjx-c class="mjx-c61"></mjx-c></mjx-mn>',
+            )
+        ),
+        # The MathML keeps what tells a screen reader something.
+        ('<mi data-mjx-auto-op="false" mathvariant="script">L</mi>', '<mi mathvariant="script">L</mi>'),
+    ],
+)
+def test_an_equation_loses_only_what_cannot_be_seen(heavy, light):
+    assert slim(heavy, STYLE) == light
+
+
+def test_a_page_has_the_rules_of_its_own_equations():
+    assert style_of('<mjx-c class="mjx-c61">', STYLE) == "mjx-c.mjx-c61::before {a: b;}"
+    assert style_of('<mjx-frac><mjx-c class="mjx-c62 TEX-I">', STYLE) == (
+        "mjx-c.mjx-c62.TEX-I::before {c: d;}.TEX-I {e: f;}mjx-frac{g: h;}"
+    )
+
+
+DRAWN = """(texts) => texts.map(text => {
+    document.querySelector('main').innerHTML = text;
+    return [...document.querySelectorAll('mjx-container, mjx-container mjx-c')].map(piece => {
+        const {x, y, width, height} = piece.getBoundingClientRect();
+        return [getComputedStyle(piece).fontFamily, ...[x, y, width, height].map(number => Math.round(number * 100))];
+    });
+})"""
+
+
+def test_a_light_equation_is_drawn_where_the_heavy_one_was(browser, tmp_path):
+    """Each character in its font and its place, to a hundredth of a pixel."""
+    items = [(True, tex) for tex in (r"\frac{\hat x^{2_k}}{\sqrt{q_\phi(z \mid x)}} = \mathbb{E}", r"\sum_{i=1}^n \log \max_{a \in A} x_i")]
+    items.append((False, r"\mathcal{L}\,\Big(\overline{a} - \begin{pmatrix} a & b \\ c & d \end{pmatrix}\Big)"))
+    heavy, style = run_mathjax(items)
+    light = [slim(one, style) for one in heavy]
+    page, drawn = browser.new_page(), []
+    for equations, rules in ((heavy, style), (light, style_of("".join(light), style))):
+        page.set_content(f"<!doctype html><style>{rules}</style><main></main>")
+        drawn.append(page.evaluate(DRAWN, equations))
+    page.close()
+    assert drawn[0] == drawn[1]
+    assert sum(map(len, heavy)) > 1.2 * sum(map(len, light))
 
 
 def test_equations_are_typeset_once(tmp_path, monkeypatch):
@@ -284,3 +416,15 @@ def test_equations_are_typeset_once(tmp_path, monkeypatch):
     first.save()
     monkeypatch.setattr("mathematics.run_mathjax", None)
     assert Mathematics(tmp_path / "cache.json").typeset(page) == done
+
+
+def test_the_node_that_typesets_is_found(tmp_path, monkeypatch):
+    """Playwright's, then one on the PATH, then a message that says what is missing."""
+    assert "playwright" in node()
+    assert subprocess.run([node(), "--version"], capture_output=True, check=True).stdout.startswith(b"v")
+    monkeypatch.setattr("mathematics.files", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no `node` is on the PATH"):
+        node()
+    (tmp_path / "node").touch(mode=0o755)
+    assert node() == str(tmp_path / "node")

@@ -2,26 +2,14 @@
 
 from urllib.parse import urlparse
 
-import browser as browser_tool
 import pytest
 from bs4 import BeautifulSoup
 from page_faults import MODES, WIDTHS, page_faults, serve
-from playwright.sync_api import sync_playwright
 from project import HTML, chapters, pages
 from repository import pages_address
 
 EVIDENCE = ["book/evidence/02-maximum-likelihood.html", "book/evidence/05-gaussian-kl.html"]  # the longest, one more
 PAGES = [f"{page}.html" for page in pages()] + ["search.html", "genindex.html", *EVIDENCE]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = browser_tool.find()
-    assert path, browser_tool.HELP
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +32,19 @@ def test_the_front_door_leads_to_the_book(browser, site):
     page.goto(site)
     page.wait_for_url(f"**/{PAGES[0]}")
     assert page.url == site + PAGES[0]
+    page.close()
+
+
+@pytest.mark.parametrize(("link", "order"), [("a.right-next", pages()), ("a.left-prev", pages()[::-1])])
+def test_previous_and_next_lead_through_the_whole_book(browser, site, link, order):
+    """Every page of the contents in its order, and no way on from the last."""
+    page = browser.new_page()
+    page.goto(f"{site}{order[0]}.html")
+    for following in order[1:]:
+        with page.expect_navigation(wait_until="domcontentloaded"):
+            page.locator(link).click()
+        assert page.url == f"{site}{following}.html"
+    assert page.locator(link).count() == 0
     page.close()
 
 

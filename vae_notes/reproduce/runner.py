@@ -11,7 +11,7 @@ import torch
 
 import vae_notes
 from vae_notes import data
-from vae_notes.checkpoints import fingerprint
+from vae_notes.checkpoints import fingerprint, write_whole
 from vae_notes.progress import progress_wanted, tqdm_class
 from vae_notes.reproduce.recipe import Recipe
 from vae_notes.reproduce.record import Recorded, from_json
@@ -104,7 +104,7 @@ def run_recipe(
         "runs": runs,
     }
     text = _as_text(content)
-    _write_whole(output, text)
+    write_whole(output, text.encode())
     for path in parts.iterdir():
         path.unlink()
     parts.rmdir()
@@ -127,7 +127,7 @@ def _run_one(recipe: Recipe, path: Path, variant: str, seed: int, epochs: int, d
                 f"the result {key!r} of variant {variant!r}, seed {seed}, is not finite: {value}"
             )
     part = {"variant": variant, "seed": seed, "seconds": seconds, "results": results}
-    _write_whole(path, json.dumps(part))
+    write_whole(path, json.dumps(part).encode())
 
 
 def _numbers(value) -> list[float]:
@@ -147,25 +147,12 @@ def _open_parts(parts: Path, started: dict) -> None:
             )
         return
     parts.mkdir(parents=True, exist_ok=True)
-    _write_whole(settings, json.dumps(started))
+    write_whole(settings, json.dumps(started).encode())
 
 
 def _part(parts: Path, place: int, seed: int) -> Path:
     """The file of one training; variants are counted, because their names may hold any character."""
     return parts / f"{place}.{seed}.json"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Replace a file as a whole, so that a kill leaves the old one or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "w", encoding="utf8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _as_text(content: dict) -> str:
