@@ -16,6 +16,8 @@ from vae_notes import live
 from vae_notes.live.figure import check_number, script
 
 FIGURES = {
+    "elbo_gap": lambda: live.elbo_gap(loc=0.5, scale=0.5),
+    "reparameterized": lambda: live.reparameterized(),
     "gaussian_kl": lambda: live.gaussian_kl(loc_q=1.0, scale_q=0.5),
 }
 
@@ -103,9 +105,21 @@ def test_what_is_no_number_is_refused_by_name(value):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
-    [({"loc_q": 3.1}, "loc_q"), ({"loc_p": -4}, "loc_p"), ({"scale_q": 0}, "scale_q"), ({"scale_p": 3}, "scale_p")],
+    ("figure", "name", "value"),
+    [
+        (live.gaussian_kl, "loc_q", 3.1),
+        (live.gaussian_kl, "loc_p", -4),
+        (live.gaussian_kl, "scale_q", 0),
+        (live.gaussian_kl, "scale_p", 3),
+        (live.elbo_gap, "loc", 4),
+        (live.elbo_gap, "scale", 0.1),
+        (live.elbo_gap, "x", -2),
+        (live.elbo_gap, "bend", 1.5),
+        (live.reparameterized, "loc", 2.5),
+        (live.reparameterized, "scale", 0.1),
+        (live.reparameterized, "draws", 1001),
+    ],
 )
-def test_gaussian_kl_refuses_what_its_sliders_cannot_reach(arguments, name):
+def test_what_a_slider_cannot_reach_is_refused(figure, name, value):
     with pytest.raises(ValueError, match=f"^{name} must lie between"):
-        live.gaussian_kl(**arguments)
+        figure(**{name: value})

@@ -23,6 +23,8 @@ def example(name):
 
 
 EXAMPLES = {
+    "elbo_gap": lambda: live.elbo_gap(loc=0.5, scale=0.5),
+    "reparameterized": lambda: live.reparameterized(),
     "gaussian_kl": lambda: live.gaussian_kl(loc_q=1.0, scale_q=0.5),
 }
 NAMES = tuple(EXAMPLES)

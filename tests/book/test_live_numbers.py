@@ -1,14 +1,18 @@
 """The numbers that the figures compute in the page are those of the package, over a grid of settings."""
 
 import itertools
+import math
 
 import pytest
 import scipy.integrate
 import torch
 from live_pages import chromium, example, float64, numbers, opened
+from torch.distributions import Normal
 from torch.testing import assert_close
 
-from vae_notes.divergences import kl_normal
+from vae_notes.divergences import kl_normal, kl_normal_standard
+from vae_notes.linear_gaussian import LinearGaussian
+from vae_notes.reparameterization import sample_normal
 
 CLOSE = dict(rtol=0, atol=1e-6)
 
@@ -62,3 +66,88 @@ def test_the_area_of_gaussian_kl_is_the_divergence(page_of):
     )
     area = scipy.integrate.simpson(values, x=z)
     assert_close(area, numbers(page, "gaussian_kl", "terms", q, p)["kl"], **CLOSE)
+
+
+def bent_log_joint(z, x, bend):
+    z = torch.as_tensor(z, dtype=torch.float64)
+    return (Normal(z + bend * z**2, 0.5).log_prob(float64(x)[0]) + Normal(0.0, 1.0).log_prob(z)).item()
+
+
+def joint(z, x, bend):
+    return math.exp(bent_log_joint(z, x, bend))
+
+
+def weighted_log_ratio(z, loc, scale, x, bend):
+    """q(z) log(p(x, z) / q(z)), whose integral is the ELBO."""
+    log_q = Normal(float64(loc)[0], scale).log_prob(float64(z)[0]).item()
+    return math.exp(log_q) * (bent_log_joint(z, x, bend) - log_q)
+
+
+def test_elbo_gap_against_quadrature(page_of):
+    """Evidence and ELBO as integrals, by scipy; the terms as the package has them."""
+    page = page_of("elbo_gap")
+    for loc, scale, x, bend in itertools.product((-3.0, 0.4), (0.15, 1.5), (-1.0, 3.0), (0.0, 0.35, 1.0)):
+        found = numbers(page, "elbo_gap", "parts", {"loc": loc, "scale": scale, "x": x, "bend": bend})
+        span = (loc - 12 * scale, loc + 12 * scale)
+        setting = (loc, scale, x, bend)
+        expected, _ = scipy.integrate.quad(weighted_log_ratio, *span, args=setting, points=[loc], epsabs=1e-9)
+        assert_close(found["elbo"], expected, **CLOSE)
+        assert_close(found["kl"], kl_normal_standard(float64(loc), 2 * float64(scale).log()).item(), **CLOSE)
+        assert_close(found["elbo"], found["reconstruction"] - found["kl"], **CLOSE)
+    for x, bend in itertools.product((-1.0, 0.7, 3.0), (0.0, 0.35, 1.0)):
+        peaks = [-2, -1, 0, 1, 2]
+        evidence, _ = scipy.integrate.quad(joint, -12, 12, args=(x, bend), points=peaks, epsabs=1e-12, limit=200)
+        assert_close(numbers(page, "elbo_gap", "logEvidence", x, bend), math.log(evidence), **CLOSE)
+
+
+def test_elbo_gap_without_a_bend_is_the_linear_model(page_of):
+    page = page_of("elbo_gap")
+    line = LinearGaussian(torch.ones(1, 1, dtype=torch.float64), float64(0), float64(0.25).log()[0])
+    for loc, scale, x in itertools.product((-1.0, 0.4), (0.2, 1.0), (-1.0, 2.0)):
+        state = {"loc": loc, "scale": scale, "x": x, "bend": 0.0}
+        by_package = line.elbo(*(float64(one)[None] for one in (x, loc, 2 * math.log(scale)))).item()
+        assert_close(numbers(page, "elbo_gap", "parts", state)["elbo"], by_package, **CLOSE)
+        evidence = line.log_evidence(float64(x)[None]).item()
+        assert_close(numbers(page, "elbo_gap", "logEvidence", x, 0.0), evidence, **CLOSE)
+        top = numbers(page, "elbo_gap", "climb", state, 200)  # the best q is the posterior, the gap is closed
+        mean, factor = line.posterior(float64(x)[None])
+        assert_close(float64(top["loc"], top["scale"]), torch.stack([mean.squeeze(), factor.squeeze()]), rtol=0, atol=1e-3)
+
+
+def test_climbing_never_leads_down(page_of):
+    page = page_of("elbo_gap")
+    state = {"loc": -2.5, "scale": 1.4, "x": 1.0, "bend": 1.0}
+    heights = []
+    for steps in (0, 1, 3, 10, 30, 100):
+        there = {**state, **numbers(page, "elbo_gap", "climb", state, steps)}
+        heights.append(numbers(page, "elbo_gap", "parts", there)["elbo"])
+    assert heights == sorted(heights) and heights[-1] > heights[0] + 1
+
+
+def test_reparameterized_against_autograd(page_of):
+    page = page_of("reparameterized")
+    noise = float64(*example("reparameterized").data["noise"])
+    for loc, scale, name in itertools.product((-2.0, 0.0, 1.35), (0.2, 0.5, 1.5), ("loc", "scale")):
+        state = {"loc": loc, "scale": scale, "parameter": name, "draws": 100}
+        leaf = {key: torch.full_like(noise, state[key], requires_grad=True) for key in ("loc", "scale")}
+        z = leaf["loc"] + leaf["scale"] * noise
+        (path,) = torch.autograd.grad(z.square().sum(), leaf[name])
+        log_q = Normal(leaf["loc"], leaf["scale"]).log_prob(z.detach())
+        (score,) = torch.autograd.grad((z.detach().square() * log_q).sum(), leaf[name])
+        for kind, expected in (("path", path), ("score", score)):
+            found = float64(*numbers(page, "reparameterized", "estimates", kind, state, noise.tolist()))
+            assert_close(found, expected, **CLOSE)
+            running = float64(*numbers(page, "reparameterized", "runningMeans", found.tolist()))
+            assert_close(running, expected.cumsum(0) / torch.arange(1, len(noise) + 1), **CLOSE)
+            mean, stderr = numbers(page, "reparameterized", "meanAndError", found.tolist())
+            assert_close(mean, expected.mean().item(), **CLOSE)
+            assert_close(stderr, (expected.std() / math.sqrt(len(noise))).item(), **CLOSE)
+        # E[z^2] = loc^2 + scale^2
+        assert abs(numbers(page, "reparameterized", "exact", state) - 2 * state[name]) < 1e-6
+
+
+def test_the_noise_of_reparameterized_is_what_the_package_draws():
+    noise = float64(*example("reparameterized").data["noise"])
+    zero = torch.zeros(len(noise), dtype=torch.float64)
+    drawn = sample_normal(zero, zero, generator=torch.Generator().manual_seed(0))
+    assert_close(noise, drawn, rtol=0, atol=5.1e-5)

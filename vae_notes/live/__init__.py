@@ -4,6 +4,8 @@ Each function gives one figure, which a notebook shows when it ends a cell. How 
 README.md beside this file.
 """
 
+from vae_notes.live.elbo_gap import elbo_gap
 from vae_notes.live.gaussian_kl import gaussian_kl
+from vae_notes.live.reparameterized import reparameterized
 
-__all__ = ["gaussian_kl"]
+__all__ = ["elbo_gap", "gaussian_kl", "reparameterized"]

@@ -49,6 +49,30 @@ def check_number(low: float, high: float, **values: float) -> None:
             raise ValueError(f"{name} must lie between {low} and {high}, which its slider can reach, got {value}")
 
 
+def number(value: float, digits: int) -> str:
+    """A number as the figures write it: fixed digits, a true minus sign, no minus zero.
+
+    Parameters
+    ----------
+    value
+        Any finite number.
+    digits
+        How many stand after the point.
+
+    Returns
+    -------
+    str
+        What the scripts' `format` gives too.
+
+    Examples
+    --------
+    >>> number(-1.25, 1), number(-0.001, 2)
+    ('−1.2', '0.00')
+    """
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "" if float(text) == 0 else "−")
+
+
 def script(name: str) -> str:
     """The text of one of the files in ``vae_notes/live/js``.
 

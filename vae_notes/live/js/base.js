@@ -70,17 +70,19 @@
 
   // ---------------------------------------------------------------- plots
 
-  const MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
+  const MARGIN = { left: 46, right: 18, top: 10, bottom: 38 };
 
   /** A plot with axes that keeps its letters at their size: what is stretched is the room between them. */
   class Plot {
-    constructor(figure, parent, { label, x, y, xLabel, yLabel, ratio = 0.6, margin = {}, yTicks = 4, xTicks = 6, yFormat }) {
-      Object.assign(this, { figure, x, y, xLabel, yLabel, yTicks, xTicks, yFormat, margin: { ...MARGIN, ...margin } });
+    constructor(figure, parent, { label, x, y, xLabel, yLabel, ratio = 0.6, margin = {}, yTicks = 4, xTicks = 6, xFormat, yFormat }) {
+      Object.assign(this, { figure, x, y, xLabel, yLabel, yTicks, xTicks, xFormat, yFormat, margin: { ...MARGIN, ...margin } });
       this.svg = svg("svg", { role: "group", "aria-label": label });
       this.grid = svg("g", { class: "vl-axes", "aria-hidden": "true" });
-      this.marks = svg("g", { "aria-hidden": "true" });
+      const clip = newId();
+      this.frame = svg("rect");
+      this.marks = svg("g", { "aria-hidden": "true", "clip-path": `url(#${clip})` });
       this.handles = svg("g");
-      this.svg.append(this.grid, this.marks, this.handles);
+      this.svg.append(svg("clipPath", { id: clip }, this.frame), this.grid, this.marks, this.handles);
       this.box = html("div", { class: "vl-plot" }, this.svg);
       this.box.style.aspectRatio = `1 / ${ratio}`; // its height is known before anything is drawn: nothing jumps
       parent.append(this.box);
@@ -133,11 +135,14 @@
 
     drawAxes() {
       const { left, right, top, bottom } = this.inner;
+      const size = { x: left - 6, y: top - 6, width: right - left + 12, height: bottom - top + 6 };
+      fill(this.frame, size, []);
       const parts = [];
       for (const tick of ticks(...this.x, Math.min(this.xTicks, (right - left) / 50))) {
         const at = this.px(tick);
         parts.push(svg("line", { x1: at, x2: at, y1: top, y2: bottom, class: tick === 0 ? "vl-zero" : "vl-grid" }));
-        parts.push(svg("text", { x: at, y: bottom + 15, "text-anchor": "middle" }, format(tick, decimals(this.x))));
+        const text = this.xFormat ? this.xFormat(tick) : format(tick, decimals(this.x));
+        parts.push(svg("text", { x: at, y: bottom + 15, "text-anchor": "middle" }, text));
       }
       for (const tick of ticks(...this.y, this.yTicks)) {
         const at = this.py(tick);
@@ -304,6 +309,9 @@
       this.frame = 0;
       this.body = html("div", { class: "vl-body" });
       root.append(this.body);
+      for (const touch of ["pointerdown", "keydown"]) {
+        this.body.addEventListener(touch, () => this.stop(), { capture: true }); // the reader's hand goes first
+      }
     }
 
     /** Heading and a line on what to do; they also name the figure for a screen reader. */
@@ -398,14 +406,24 @@
       return list;
     }
 
+    /** Names and values, one below the other: rows is {key: [name, words]}; gives a function that sets the values. */
+    values(parent, rows, caption) {
+      const cells = {};
+      const body = html("tbody");
+      for (const [key, [name, words, classes = ""]] of Object.entries(rows)) {
+        cells[key] = html("td");
+        const head = html("th", { scope: "row" }, html("b", {}, name), html("small", {}, words));
+        body.append(html("tr", { class: classes }, head, cells[key]));
+      }
+      parent.append(html("table", { class: "vl-terms vl-values" }, html("caption", {}, caption), body));
+      return (values) => Object.entries(values).forEach(([key, value]) => (cells[key].textContent = value));
+    }
+
     /** The row of buttons at the foot, with the one that puts everything back. */
     foot() {
       const row = html("div", { class: "vl-foot" });
       this.body.append(row);
-      this.button(row, "Reset", () => {
-        this.onReset?.();
-        this.set(this.initial);
-      });
+      this.button(row, "Reset", () => this.set(this.initial));
       return row;
     }
 
@@ -438,22 +456,26 @@
 
     /**
      * Call step(0..1) for so many milliseconds; where less motion is asked for, once with 1.
-     * Gives a function that stops it.
+     * It stops at the reader's next touch, or when another one starts.
      */
     animate(milliseconds, step, done = () => {}) {
-      let [start, frame] = [null, 0];
+      this.stop();
+      let start = null;
       const tick = (now) => {
         start ??= now;
         const share = this.calm ? 1 : Math.min(1, (now - start) / milliseconds);
+        this.moving = share < 1 ? requestAnimationFrame(tick) : 0;
         step(share);
-        if (share < 1) {
-          frame = requestAnimationFrame(tick);
-        } else {
+        if (share === 1) {
           done();
         }
       };
-      frame = requestAnimationFrame(tick);
-      return () => cancelAnimationFrame(frame);
+      this.moving = requestAnimationFrame(tick);
+    }
+
+    stop() {
+      cancelAnimationFrame(this.moving);
+      this.moving = 0;
     }
   }
 
