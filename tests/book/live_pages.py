@@ -8,7 +8,7 @@ import torch
 from finished_page import with_policy, without_inline_styles
 from playwright.sync_api import sync_playwright
 
-from vae_notes import live
+from tests.live_examples import EXAMPLES
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1" /><title>A page</title></head>
@@ -22,11 +22,6 @@ def example(name):
     return EXAMPLES[name]()
 
 
-EXAMPLES = {
-    "elbo_gap": lambda: live.elbo_gap(loc=0.5, scale=0.5),
-    "reparameterized": lambda: live.reparameterized(),
-    "gaussian_kl": lambda: live.gaussian_kl(loc_q=1.0, scale_q=0.5),
-}
 NAMES = tuple(EXAMPLES)
 
 

@@ -7,12 +7,17 @@ import pytest
 import scipy.integrate
 import torch
 from live_pages import chromium, example, float64, numbers, opened
+from scipy.spatial import Voronoi
 from torch.distributions import Normal
 from torch.testing import assert_close
 
+from tests.live_examples import plane, untrained
+from vae_notes import likelihoods
 from vae_notes.divergences import kl_normal, kl_normal_standard
+from vae_notes.latent_space import spherical_path, straight_path
 from vae_notes.linear_gaussian import LinearGaussian
 from vae_notes.reparameterization import sample_normal
+from vae_notes.vector_quantization import VectorQuantizer, nearest_code
 
 CLOSE = dict(rtol=0, atol=1e-6)
 
@@ -151,3 +156,94 @@ def test_the_noise_of_reparameterized_is_what_the_package_draws():
     zero = torch.zeros(len(noise), dtype=torch.float64)
     drawn = sample_normal(zero, zero, generator=torch.Generator().manual_seed(0))
     assert_close(noise, drawn, rtol=0, atol=5.1e-5)
+
+
+DECODE = """zs => { const {numbers} = vaeNotesLive.figures.latent_plane;
+    const {layers, squash} = document.querySelector('.vae-live').vaeLive.data;
+    const read = numbers.read(layers); return zs.map(z => numbers.decode(read, squash, z)); }"""
+
+
+@pytest.mark.parametrize("likelihood", [likelihoods.NormalLikelihood(), likelihoods.BernoulliLikelihood()])
+def test_latent_plane_decodes_as_the_model_does(browser, tmp_path, likelihood):
+    z = torch.cartesian_prod(*[torch.linspace(-3.2, 3.2, 9, dtype=torch.float64)] * 2)
+    with opened(browser, tmp_path, plane(likelihood=likelihood)) as shown:
+        found = float64(*shown.page.evaluate(DECODE, z.tolist()))
+    vae = untrained(likelihood=likelihood)
+    expected = vae.likelihood.mean(vae.decode(z))
+    assert expected.std() > 0.1
+    assert_close(found, expected, **CLOSE)
+
+
+def test_the_paths_of_latent_plane(page_of):
+    page = page_of("latent_plane")
+    shares = torch.linspace(0, 1, 7, dtype=torch.float64)
+    pairs = [((-1.0, 1.0), (1.2, 0.3)), ((0.0, 2.0), (0.1, 3.0)), ((1.0, 1.0), (1.0, 1.0)), ((0.0, 0.0), (1.0, 2.0))]
+    for (start, end), (name, path) in itertools.product(pairs, [("straight", straight_path), ("spherical", spherical_path)]):
+        found = [numbers(page, "latent_plane", "along", name, start, end, share) for share in shares.tolist()]
+        assert_close(float64(*found), path(float64(*start), float64(*end), shares), **CLOSE)
+    # points in opposite directions, which infinitely many arcs join: the straight line
+    assert numbers(page, "latent_plane", "along", "spherical", [1, 1], [-1, -1], 0.5) == [0, 0]
+
+
+def test_the_nearest_code_of_latent_plane(page_of):
+    page, data = page_of("latent_plane"), example("latent_plane").data
+    z = torch.randn(40, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found = [numbers(page, "latent_plane", "nearest", data["codes"], data["labels"], point) for point in z.tolist()]
+    assert found == [data["labels"][i] for i in nearest_code(z, float64(*data["codes"]))]
+
+
+def test_vector_quantization_against_the_quantiser_and_autograd(page_of):
+    page, state = page_of("vector_quantization"), example("vector_quantization").data["state"]
+    book, target = float64(*state["codes"]), float64(-0.3, 1.1)
+    quantizer = VectorQuantizer(len(book), 2).double().eval()
+    quantizer.load_state_dict({**quantizer.state_dict(), "codebook": book})
+    points = torch.cartesian_prod(*[torch.linspace(-2, 2, 7, dtype=torch.float64)] * 2)
+    for point, beta in itertools.product(points, (0.0, 0.25, 2.0)):
+        arguments = point.tolist(), state["codes"], target.tolist(), beta
+        losses = numbers(page, "vector_quantization", "losses", *arguments)
+        slopes = numbers(page, "vector_quantization", "gradients", *arguments)
+        z = point.clone().requires_grad_()
+        quantized = quantizer(z)
+        terms = {
+            "reconstruction": (quantized.z - target).square().sum(),
+            "codebook": quantized.codebook_loss,
+            "commitment": beta * quantized.commitment_loss,
+        }
+        index = int(quantized.codes)
+        assert losses["index"] == index
+        for name, value in terms.items():
+            reached = quantizer.codebook if name == "codebook" else z
+            (gradient,) = torch.autograd.grad(value, reached, retain_graph=True)
+            gradient = gradient[index] if name == "codebook" else gradient
+            assert abs(losses[name] - value.item()) < 1e-6
+            assert_close(float64(*slopes[name]), gradient, **CLOSE)
+
+
+def test_a_step_of_vector_quantization_moves_the_vector_and_one_code(page_of):
+    page, state = page_of("vector_quantization"), example("vector_quantization").data["state"]
+    arguments = state["z"], state["codes"], state["target"], state["beta"]
+    index = numbers(page, "vector_quantization", "nearest", state["z"], state["codes"])
+    slopes = numbers(page, "vector_quantization", "gradients", *arguments)
+    after = numbers(page, "vector_quantization", "step", *arguments)
+    expected = float64(*state["z"]) - 0.1 * (float64(*slopes["reconstruction"]) + float64(*slopes["commitment"]))
+    assert_close(float64(*after["z"]), expected, **CLOSE)
+    codes = float64(*state["codes"])
+    codes[index] -= 0.1 * float64(*slopes["codebook"])
+    assert_close(float64(*after["codes"]), codes, **CLOSE)
+
+
+def test_the_cells_of_vector_quantization_are_the_voronoi_cells(page_of):
+    """The inner corners against scipy; and the middle of every cell is nearest to its own code."""
+    page, codes = page_of("vector_quantization"), example("vector_quantization").data["state"]["codes"]
+    corners = {i: float64(*numbers(page, "vector_quantization", "cell", i, codes)) for i in range(len(codes))}
+    for i, polygon in corners.items():
+        assert nearest_code(polygon.mean(0), float64(*codes)) == i
+    inside = float64(*[v for v in Voronoi(codes).vertices.tolist() if max(map(abs, v)) < 2])
+    found = torch.cat(list(corners.values()))
+    apart = (inside[:, None] - found).norm(dim=-1)
+    assert len(inside) > 3 and apart.min(1).values.max() < 1e-9
+    area = 0.0
+    for polygon in corners.values():
+        after = polygon.roll(-1, 0)
+        area += 0.5 * (polygon[:, 0] * after[:, 1] - polygon[:, 1] * after[:, 0]).sum().item()
+    assert_close(area, 16.0, **CLOSE)  # together they fill the square

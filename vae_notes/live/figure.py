@@ -150,7 +150,8 @@ class LiveFigure:
         text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\n\s*", " ", text, flags=re.DOTALL)
         text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
         text = re.sub(r"(\d+\.\d)\d+", r"\1", text)  # a tenth of a point is finer than any screen
-        text = re.sub(r' id="[\w.]+_\d+"|(?<=\d) +(?=[Lz])', "", text)
+        text = re.sub(r' id="[\w.]+_\d+"|(?<=\d) +(?=[Lz"])| transform="rotate\(-0 [^"]*"', "", text)
+        text = re.sub(r"'DejaVu Sans',[^;\"]*", "sans-serif", text)
         return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(self.alt)}"', 1).strip()
 
     def png(self) -> bytes:
