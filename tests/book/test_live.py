@@ -25,6 +25,18 @@ TO_THE_END = """end => document.querySelectorAll('.vae-live input[type=range]').
 })"""
 COUNT_WHAT_IS_SAID = """() => { window.said = 0;
     new MutationObserver(() => window.said++).observe(document.querySelector('.vl-heard'), {childList: true}); }"""
+# As JupyterLab shows HTML: written into an element, whose scripts are then made anew so that they run.
+SHOW_LIKE_JUPYTER = """html => {
+    const host = document.createElement('div');
+    host.innerHTML = html;
+    for (const old of host.querySelectorAll('script')) {
+        const fresh = document.createElement('script');
+        for (const {name, value} of old.attributes) fresh.setAttribute(name, value);
+        fresh.textContent = old.textContent;
+        old.replaceWith(fresh);
+    }
+    document.querySelector('main').replaceChildren(host);
+}"""
 ANIMATE = """() => new Promise(done => { const seen = [];
     document.querySelector('.vae-live').vaeLive.animate(200, share => seen.push(share), () => done(seen)); })"""
 
@@ -208,6 +220,17 @@ def test_it_is_small(figure):
     weights = len(json.dumps(figure.data.get("layers", [])))
     assert weights < MOST_BYTES_OF_WEIGHTS
     assert len(figure.html().encode()) - weights < MOST_BYTES
+
+
+def test_a_cell_of_a_notebook_can_show_it_again_and_again(browser, tmp_path):
+    with opened(browser, tmp_path, bypass_csp=True) as shown:
+        for name in ("gaussian_kl", "elbo_gap", "gaussian_kl"):
+            shown.page.evaluate(SHOW_LIKE_JUPYTER, example(name).html())
+            assert shown.says() == example(name).sentence
+            with dragged(shown):
+                assert shown.says() != example(name).sentence
+            reset(shown)
+            assert shown.says() == example(name).sentence
 
 
 @pytest.mark.parametrize(("motion", "steps"), [("reduce", 1), ("no-preference", 3)])

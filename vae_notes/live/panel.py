@@ -7,7 +7,7 @@ from typing import Any
 
 
 def python_answers() -> bool:
-    """Whether a panel shown now would be answered: there are ipywidgets, and a notebook's kernel runs.
+    """Whether a panel shown now would be answered: ``ipywidgets`` is there, and a notebook's kernel runs.
 
     Returns
     -------
@@ -60,7 +60,7 @@ class Panel:
         return f'Panel "{self.title}" ({choices}). It answers where Python runs: in Jupyter and in Colab.'
 
     def widget(self):
-        """The panel as an ipywidgets box: a drop-down for each choice, the button, and the place of the figure."""
+        """The panel as a box of widgets: a drop-down for each choice, the button, and the place of the figure."""
         import ipywidgets
         from IPython.display import display
 
