@@ -5,7 +5,7 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo bench zip pdf lighthouse published clean environment
+.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo evidence mutants bench zip pdf lighthouse published clean environment
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -13,9 +13,10 @@ help: ## list these targets
 book: environment ## build the website into _build/html (runs the chapters whose cells or package changed)
 	@$(PY) book/tools/build_book.py
 
-test: environment lint book ## prove everything: lint, build, package, notebooks, every page in a browser
+# The checks of the equations have just been run by `make book`, or nothing that they depend on has changed since.
+test: environment lint book ## prove everything: lint, build, equations, package, notebooks, every page in a browser
 	@$(PY) book/tools/browser.py
-	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) --ignore-glob='tests/equations/test_[0-9]*'
 
 test-latest: environment ## make test with the newest release of everything, in a copy of its own
 	@$(PY) book/tools/versions.py latest
@@ -48,6 +49,12 @@ remove-chapter: environment ## take a chapter out again: make remove-chapter NAM
 set-repo: environment ## change the repository's address everywhere: make set-repo URL=https://github.com/OWNER/REPO
 	@test -n "$(URL)" || { echo "usage: make set-repo URL=https://github.com/OWNER/REPO"; exit 2; }
 	@$(PY) book/tools/repository.py "$(URL)"
+
+evidence: environment ## check the displayed equations: all that changed, or ONLY=eq-kl-1d, or ONLY=05
+	@$(PY) book/tools/evidence.py $(ONLY)
+
+mutants: environment ## break every displayed formula in many ways and report what the checks miss: ONLY="05 eq-elbo-iw"
+	@$(PY) book/tools/mutants.py $(ONLY)
 
 bench: environment ## compare the training loop with a plain DataLoader loop
 	@$(PY) tests/benchmarks/bench_training.py

@@ -5,6 +5,8 @@
 - When all pages are written, the files beside them are (`site_files`).
 - `chapters` collects what each page says of itself, for the page of contents and the cards.
 - The page of status shows what was measured (`status`); symbols are found by their names (`symbols`).
+- Every equation leads to its check, on pages made of the last run of the checks (`evidence_pages`); `coverage_page` shows where
+  each statement of the source documents is treated.
 - Boxes of common mistakes, which are plain blockquotes in the source, are marked for the style sheet.
 """
 
@@ -14,6 +16,8 @@ import sys
 from pathlib import Path
 
 import chapters
+import coverage_page
+import evidence_pages
 import imagesize
 import site_files
 import status
@@ -25,11 +29,14 @@ from mathematics import FONTS, Mathematics, mathjax_folder
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
 from project import BUILD
-from repository import pages_address
+from repository import pages_address, settings
+
+from equations import results
 
 GALLERY, DOWNLOADS, STATUS = "<!-- chapters -->", "<!-- downloads -->", "<!-- status -->"
+EVIDENCE, COVERAGE = "<!-- evidence -->", "<!-- coverage -->"
 # Pages made of what other pages say; and the notation, whose index entries Sphinx's search forgets otherwise.
-EVERY_TIME = ("book/contents", "book/status", "book/notation")
+EVERY_TIME = ("book/contents", "book/status", "book/notation", "book/evidence", "book/coverage")
 
 
 def disconnect(app, config):
@@ -61,6 +68,7 @@ class Finisher:
         self.render = app.builder.templates.render
         self.mathematics = Mathematics(BUILD / "equations.json")
         self.address = pages_address()
+        self.found = results.load()
         self.styles = []
 
     def __call__(self, template, context):
@@ -73,12 +81,30 @@ class Finisher:
             page = page.replace(DOWNLOADS, chapters.whole_book(self.address))
         if STATUS in page:
             page = page.replace(STATUS, status.status(self.executed(), BUILD / "test-reports"))
+        page = self.with_evidence(page, name)
         page, style = finish(page, self.mathematics, self.figure, self.head(name, root))
         self.styles = self.styles or style_sheet.linked(page)
         page = style_sheet.with_one_link(page, root)
         if style:
             page = in_head(page, f'<link rel="stylesheet" href="{root}{self.write_style(name, style)}" />')
         return with_policy(page)
+
+    def with_evidence(self, page, docname):
+        """The page with what the checks found: marks and a line in a chapter, tables on the two pages made of them."""
+        chapter = docname.rpartition("/")[2]
+        if docname in chapters.numbered(self.app.env):
+            page = evidence_pages.head(evidence_pages.mark(page, self.found), chapter, self.found)
+        if EVIDENCE in page:
+            page = page.replace(EVIDENCE, evidence_pages.overview(self.found, self.titles()))
+        if COVERAGE in page:
+            folder = self.app.srcdir / "book/coverage"
+            page = page.replace(COVERAGE, coverage_page.coverage(folder, lambda name: coverage_page.anchors(self.app.env, f"book/{name}")))
+        return page
+
+    def titles(self):
+        """The name of every chapter's file -> its title with its number."""
+        env = self.app.env
+        return {name.rpartition("/")[2]: chapters.title(env, name) for name in chapters.numbered(env)}
 
     def write_style(self, docname, style):
         """A page's own style sheet; not in the page, since the search reads pages under a policy of its own."""
@@ -89,8 +115,11 @@ class Finisher:
         return f"{name}?v={version}"
 
     def executed(self):
-        """What myst-nb noted when it ran each chapter."""
-        return {name: self.app.env.nb_metadata[name].get("exec_data") for name in chapters.numbered(self.app.env)}
+        """What myst-nb noted when it ran each notebook, in the order of the contents."""
+        env = self.app.env
+        order = env.toctree_includes.get(env.config.root_doc, [])
+        run = [name for name in order if str(env.doc2path(name)).endswith(".ipynb")]
+        return {name: env.nb_metadata[name].get("exec_data") for name in run}
 
     def file_of(self, figure):
         """The file of a figure, from the name under which it is published."""
@@ -134,6 +163,18 @@ class Finisher:
         return icons + card(title, description, address, self.address + image, self.app.config.html_title)
 
 
+def write_evidence(app):
+    """One page for each chapter; Sphinx asks for them when all chapters are written."""
+    if app.builder.format != "html" or not app.vae_finisher.found:
+        return
+    found, titles = app.vae_finisher.found, app.vae_finisher.titles()
+    pages = [(Path(app.outdir) / f"book/{name}.html").read_text(encoding="utf8") for name in titles]
+    number_of = evidence_pages.numbers(pages)
+    for name, title in titles.items():
+        body = evidence_pages.chapter_body(name, title, found, number_of, settings()["url"])
+        yield f"book/evidence/{name}", {"title": f"Evidence: {title}", "body": body}, "page.html"
+
+
 def install(app):
     if app.builder.format == "html":
         app.builder.templates.render = app.vae_finisher = Finisher(app)
@@ -163,5 +204,6 @@ def setup(app):
     app.connect("doctree-read", chapters.remember, priority=900)
     app.connect("env-updated", renew)
     app.connect("builder-inited", install)
+    app.connect("html-collect-pages", write_evidence)
     app.connect("build-finished", write_files, priority=900)  # after the theme has written its colours of code
     return {"version": "2", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -32,7 +32,7 @@ def digest(*patterns):
 def current_keys():
     return {
         "outputs": digest("vae_notes/**/*", "requirements.txt"),
-        "pages": digest("_config.yml", "_toc.yml", "book/_site/**/*", "requirements.txt"),
+        "pages": digest("_config.yml", "_toc.yml", "book/_site/**/*", "requirements.txt", "_build/evidence.json"),
     }
 
 

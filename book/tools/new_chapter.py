@@ -1,5 +1,7 @@
 """Start a chapter: a notebook with every part that a chapter needs, entered wherever chapters are listed; or remove one.
 
+The new chapter has one display equation and tests/equations one test of it: every equation needs one.
+
     make new-chapter NAME=13-diffusion
     make remove-chapter NAME=13-diffusion
 """
@@ -24,6 +26,15 @@ TEXT = {
     "exercises": "## Exercises",
     "references": "## References\n\n- Author (year). Title. Link.",
 }
+CHECK = '''"""The equations of chapter {number}."""
+
+from equations.checking import checks
+
+
+@checks("eq-{slug}-first", kind="exact", over="one sum")
+def test_the_first_equation(equation):
+    equation.proves()
+'''
 EXERCISE = "### Exercise {n}\n\nAsk for something that the reader can check."
 SOLUTION = "<details><summary>Solution {n}</summary>\n\nExplain the answer.\n\n</details>"
 
@@ -74,10 +85,17 @@ def without_lines(pattern, text):
     return re.sub(rf"^.*{pattern}.*\n", "", text, flags=re.MULTILINE)
 
 
+def check_file(name):
+    """Where the equations of a chapter are checked."""
+    return ROOT / "tests" / "equations" / f"test_{name.replace('-', '_')}.py"
+
+
 def new(name, path):
     if path.exists():
         raise SystemExit(f"{path.relative_to(ROOT)} exists already")
     path.write_text(as_text(chapter(name)), encoding="utf8")
+    number, slug = name.split("-", 1)
+    check_file(name).write_text(CHECK.format(number=number, slug=slug), encoding="utf8")
     row = f"| [{name[:2]} {title(path)}]({path.name}) | Which question does it answer? |"
     edit(CONTENTS, lambda text: after_last(r"^ *- file: book/\d\d-.*\n", f"      - file: book/{name}", text))
     edit(INDEX, lambda text: after_last(r"^\| \[\d\d .*\n", row, text))
@@ -89,6 +107,7 @@ def remove(name, path):
     if not path.exists():
         raise SystemExit(f"there is no {path.relative_to(ROOT)}")
     path.unlink()
+    check_file(name).unlink(missing_ok=True)
     (ROOT / "book" / "coverage" / f"{name}.yml").unlink(missing_ok=True)
     edit(CONTENTS, lambda text: without_lines(rf"- file: book/{name}$", text))
     edit(INDEX, lambda text: without_lines(rf"\({name}\.ipynb\) \|", text))

@@ -1,6 +1,7 @@
 """Where things lie, which pages the book has, and the environment in which its notebooks run."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def notebooks():
     """The notebooks among the pages."""
     paths = [ROOT / f"{page}.ipynb" for page in pages()]
     return [path for path in paths if path.exists()]
+
+
+def chapters():
+    """The notebooks that are chapters: those whose names begin with their number."""
+    return [path for path in notebooks() if re.match(r"\d\d-", path.name)]
 
 
 def notebook_environment(threads=1):

@@ -11,7 +11,7 @@ import sys
 
 import yaml
 from citation import write_citing
-from project import ROOT, notebooks
+from project import ROOT, chapters
 
 # Files that hold a copy; beside them every notebook's setup cell does.
 COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md", "book/citing.md")
@@ -76,7 +76,7 @@ def title(path):
 def chapter_table():
     """The README's table of chapters, with what opens each in Colab."""
     rows = ["| chapter | in Colab |", "|---|---|"]
-    for path in notebooks():
+    for path in chapters():
         colab = colab_address(f"book/{path.stem}")
         rows.append(f"| [{path.stem[:2]} {title(path)}](book/{path.name}) | [open]({colab}) |")
     return "\n".join(rows)

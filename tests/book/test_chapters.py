@@ -8,14 +8,14 @@ import pytest
 from chapter_faults import LABEL_USED, chapter_faults, labels, prose, source
 from new_chapter import chapter
 from normalise import as_text, normalise
-from project import ROOT, notebooks, pages
+from project import ROOT, chapters, notebooks, pages
 
 
 def read(path):
     return json.loads(path.read_text(encoding="utf8"))
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_chapter_has_its_parts(path):
     faults = chapter_faults(read(path))
     assert not faults, "\n".join(faults)

@@ -75,10 +75,15 @@ def coverage_faults(entries, notebook, stem):
 
 
 def read(path):
-    return json.loads(path.read_text(encoding="utf8"))
+    """A page of the book: a notebook, or a text as a notebook of one cell."""
+    text = path.read_text(encoding="utf8")
+    if path.suffix == ".ipynb":
+        return json.loads(text)
+    return {"cells": [{"cell_type": "markdown", "id": "page", "metadata": {}, "source": text}]}
 
 
 CHAPTERS = [path for path in notebooks() if path.stem in ROWS]
+READING = ROOT / "book/further-reading.md"  # what belongs to no chapter: book/coverage/appendix.yml
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -89,8 +94,25 @@ def test_every_row_of_the_chapter_has_its_place(path):
     assert not faults, "\n".join(faults)
 
 
+def test_every_row_of_the_appendix_has_its_place():
+    entries = yaml.safe_load((FOLDER / "appendix.yml").read_text(encoding="utf8"))
+    faults = list(coverage_faults(entries, read(READING), READING.stem))
+    assert not faults, "\n".join(faults)
+    assert sorted(entry["row"] for entry in entries) == sorted(ROWS["appendix"])
+
+
 def test_every_coverage_file_belongs_to_a_chapter():
-    assert {path.stem for path in FOLDER.glob("*.yml")} - {path.stem for path in CHAPTERS} == {"rows"}
+    assert {path.stem for path in FOLDER.glob("*.yml")} - {path.stem for path in CHAPTERS} == {"appendix", "rows"}
+
+
+def test_every_statement_has_a_place_and_so_stands_on_the_page_of_coverage():
+    placed = {
+        entry["row"]
+        for path in FOLDER.glob("*.yml")
+        if path.stem != "rows"
+        for entry in yaml.safe_load(path.read_text(encoding="utf8"))
+    }
+    assert placed == KNOWN
 
 
 # What makes an entry wrong: each must be found, or the test above proves nothing.

@@ -46,7 +46,11 @@ def test_a_new_chapter_is_good_everywhere_and_leaves_no_trace(copy):
     assert list(prose.faults(passages)) == []
     assert yaml.safe_load((copy / "_toc.yml").read_text(encoding="utf8"))
     changed = {str(name) for name, data in content(copy).items() if before.get(name) != data}
-    assert changed == {f"book/{NAME}.ipynb", "_toc.yml", "book/index.md", "README.md"}
+    checks = f"tests/equations/test_{NAME.replace('-', '_')}.py"
+    assert changed == {f"book/{NAME}.ipynb", "_toc.yml", "book/index.md", "README.md", checks}
+    run = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", checks]
+    done = subprocess.run(run, cwd=copy, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
     (copy / "book/coverage" / f"{NAME}.yml").write_text("- row: S0-01\n")
     done = tool(copy, NAME, "--remove")
     assert (done.returncode, done.stdout) == (0, "")

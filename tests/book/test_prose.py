@@ -7,7 +7,7 @@ import prose
 import pytest
 import symbols
 import yaml
-from project import notebooks
+from project import chapters
 
 OWN = yaml.safe_load(prose.LIST.read_text(encoding="utf8"))
 
@@ -125,7 +125,7 @@ def test_a_row_may_hold_in_some_chapters_only():
     assert [len(list(symbols.undefined({"cells": [cell]}, n, NOTATION))) for n in ("01", "02", "03")] == [0, 1, 0]
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_a_wrong_letter_in_a_chapter_is_found_out(path):
     """In the last displayed formula of each chapter, a letter that no chapter uses."""
     notebook = json.loads(path.read_text(encoding="utf8"))

@@ -17,7 +17,7 @@ from page_faults import OPEN_EVERYTHING, page_faults, serve
 from pages_server import serve_as_pages
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from project import HTML, notebooks, pages
+from project import HTML, chapters, notebooks, pages
 from repository import pages_address
 from status import status
 from style_sheet import purged
@@ -183,7 +183,7 @@ def test_no_script_is_needed_to_see_an_equation(browser, published):
     context.close()
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_the_contents_show_every_chapter(path):
     page = soup(HTML / "book/contents.html")
     link = page.select_one(f'.gallery a.chapter[href="{path.stem}.html"]')

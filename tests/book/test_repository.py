@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from citation import PAGE, bibtex, citation, page_with_citation
-from project import ROOT, notebooks
+from project import ROOT, chapters, notebooks
 from repository import (
     colab_address,
     maintained,
@@ -66,7 +66,7 @@ def test_the_readme_opens_every_chapter_in_colab():
     readme = (ROOT / "README.md").read_text(encoding="utf8")
     assert readme == readme_with_table(readme), "run `make normalise`"
     linked = re.findall(r"https://colab\.research\.google\.com/[^\s)]+", readme)
-    assert linked == [colab_address(f"book/{path.stem}") for path in notebooks()]
+    assert linked == [colab_address(f"book/{path.stem}") for path in chapters()]
 
 
 def test_changing_the_address_changes_it_everywhere(tmp_path):
