@@ -24,8 +24,8 @@ LAYERS = [
 ]
 # To the side: these import the ground only, and nothing imports them.
 SIDE = {"training", "data", "plots", "__main__"}
-# On top: recorded runs put the modules to use. Nothing imports them, but chapters and the command line.
-TOP = "reproduce"
+# On top: recorded runs and live figures put the modules to use. Only chapters and the command line import them.
+TOP = ("reproduce", "live")
 # Libraries that cost time, by the modules that may import them at their top. Others import them in functions.
 HEAVY = {
     "matplotlib": {"plots"},
@@ -37,7 +37,7 @@ HEAVY = {
     "joblib": set(),
 }
 FILES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
-ON_TOP = {path.relative_to(PACKAGE).as_posix(): path for path in sorted((PACKAGE / TOP).rglob("*.py"))}
+ON_TOP = {path.relative_to(PACKAGE).as_posix(): path for top in TOP for path in sorted((PACKAGE / top).rglob("*.py"))}
 
 
 def imported_modules(tree):
@@ -89,8 +89,8 @@ def test_heavy_libraries_are_imported_where_they_are_used(module):
 
 
 @pytest.mark.parametrize("name", ON_TOP)
-def test_recorded_runs_import_heavy_libraries_where_they_are_used(name):
-    assert top_level_heavy(TOP, ON_TOP[name].read_text(encoding="utf-8")) == []
+def test_what_is_on_top_imports_heavy_libraries_where_they_are_used(name):
+    assert top_level_heavy(name, ON_TOP[name].read_text(encoding="utf-8")) == []
 
 
 def test_the_graph_names_no_module_that_is_gone():

@@ -2,7 +2,8 @@
 
 Kept: sources, readable cell ids, the tags and figure descriptions that the book uses, short text outputs.
 Dropped: pictures (drawn at build time; the text that stands for one stays), stderr, counters, everything else
-that Jupyter or Colab leave behind. The setup cell is written here. Refused, by cell: stored errors, long
+that Jupyter or Colab leave behind. Of a live figure (`vae_notes.live`) stay its text and its small still picture,
+which GitHub shows; its HTML comes anew from every run. The setup cell is written here. Refused, by cell: stored errors, long
 outputs, tags and output types that the book does not use.
 
 Not nbstripout: it keeps an output whole or drops it whole, and we want a figure without its picture but with
@@ -30,6 +31,8 @@ MACHINE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]+)?")  # as Jupyter and Colab ma
 TAGS = {"hide-input", "hide-cell", "hide-output"}
 KEPT_TYPES = ("text/plain", "text/latex", "text/html")
 LONGEST_OUTPUT = 2000  # characters a cell
+LIVE_TEXT, LIVE_HTML = "Live figure ", '<div class="vae-live"'  # how the outputs of a live figure begin
+LARGEST_STILL = 30_000  # bytes of the PNG
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -78,6 +81,28 @@ def normal_metadata(cell, name):
     return kept
 
 
+def is_live(data):
+    """Whether an output is a live figure, fresh from a run or as it is stored."""
+    return text_of(data.get("text/plain", "")).startswith(LIVE_TEXT)
+
+
+def normal_live(output, name):
+    """A live figure as it is stored: the text that the tests compare, and the still picture with its description."""
+    still = text_of(output["data"].get("image/png", "")).replace("\n", "")
+    if not still:
+        raise Refused(f"cell {name}: a live figure without a still picture; run `make outputs`")
+    size = len(still) * 3 // 4
+    if size > LARGEST_STILL:
+        raise Refused(f"cell {name}: the still picture has {size} bytes, more than {LARGEST_STILL}")
+    text = text_of(output["data"]["text/plain"]).splitlines(keepends=True)
+    metadata = {kind: said for kind, said in output.get("metadata", {}).items() if kind == "image/png"}
+    return {
+        "output_type": output["output_type"],
+        "data": {"text/plain": text, "image/png": still},
+        "metadata": metadata,
+    }
+
+
 def normal_output(output, name):
     """One output without its picture, or None when nothing of it is stored."""
     kind = output["output_type"]
@@ -87,6 +112,9 @@ def normal_output(output, name):
         if output["name"] == "stderr":
             return None
         return {"output_type": "stream", "name": "stdout", "text": text_of(output["text"]).splitlines(keepends=True)}
+    if is_live(output["data"]):
+        live = normal_live(output, name)
+        return live if kind == "display_data" else {**live, "execution_count": None}
     data = {}
     for mime, value in output["data"].items():
         if mime in KEPT_TYPES:
@@ -105,7 +133,8 @@ def normal_outputs(outputs, name):
             kept[-1]["text"] = joined.splitlines(keepends=True)
         else:
             kept.append(output)
-    size = sum(len(text_of(part)) for o in kept for part in [o.get("text", ""), *o.get("data", {}).values()])
+    parts = [part for o in kept for part in (o.get("text", ""), *(o.get("data", {}).get(t, "") for t in KEPT_TYPES))]
+    size = sum(len(text_of(part)) for part in parts)
     if size > LONGEST_OUTPUT:
         raise Refused(f"cell {name}: stores {size} characters of output, more than {LONGEST_OUTPUT}; print less")
     return kept

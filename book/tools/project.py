@@ -46,13 +46,14 @@ def chapters():
 def notebook_environment(threads=1):
     """The environment variables with which every notebook of the book is run, here and in the tests.
 
-    No progress bars, a fixed number of threads, and nothing from the user's own Jupyter, IPython, Matplotlib
+    No progress bars, no panels that wait for a kernel, a fixed number of threads, and nothing from the user's own Jupyter, IPython, Matplotlib
     or site-packages: the kernel is the one of this virtual environment.
     """
     state = BUILD / "jupyter"
     number = str(threads)
     own = {
         "VAE_NOTES_PROGRESS": "0",
+        "VAE_NOTES_PANELS": "0",
         "OMP_NUM_THREADS": number,
         "MKL_NUM_THREADS": number,
         "OPENBLAS_NUM_THREADS": number,

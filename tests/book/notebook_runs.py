@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lock import closure
+from normalise import LIVE_HTML, is_live
 from packaging.requirements import Requirement
 from project import ROOT, notebook_environment
 
@@ -19,9 +20,10 @@ from project import ROOT, notebook_environment
 COLAB = ("torch", "numpy", "scipy", "matplotlib", "scikit-learn", "sympy", "ipywidgets", "ipykernel", "tqdm", "pooch")
 KERNEL = "measured"
 CELL_SECONDS = 120
-SANITISE = r"""
+LIVE = "LIVE FIGURE"  # stands for the HTML of a live figure, which is not stored
+SANITISE = rf"""
 [addresses]
-regex: 0x[0-9a-f]{8,}
+regex: 0x[0-9a-f]{{8,}}
 replace: ADDRESS
 
 [cell-files]
@@ -29,8 +31,12 @@ regex: \S*ipykernel_\d+/\d+\.py
 replace: CELL
 
 [model-ids]
-regex: [0-9a-f]{32}
+regex: [0-9a-f]{{32}}
 replace: ID
+
+[live-figures]
+regex: (?s)\A{LIVE_HTML}.*\Z
+replace: {LIVE}
 """
 
 
@@ -98,10 +104,16 @@ def write_kernel(folder, python, report):
 
 
 def copy_to_compare(notebook, folder):
-    """A copy whose code cells are numbered: nbval compares nothing of a cell that seems never to have run."""
+    """A copy whose code cells are numbered: nbval compares nothing of a cell that seems never to have run.
+
+    The HTML of a live figure is not stored: the copy says that there must be some.
+    """
     content = json.loads(notebook.read_text(encoding="utf8"))
     for number, cell in enumerate(c for c in content["cells"] if c["cell_type"] == "code"):
         cell["execution_count"] = number + 1
+        for output in cell["outputs"]:
+            if is_live(output.get("data", {})):
+                output["data"]["text/html"] = LIVE
     (folder / notebook.name).write_text(json.dumps(content), encoding="utf8")
 
 

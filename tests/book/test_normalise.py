@@ -112,6 +112,39 @@ def test_what_cannot_be_stored_is_refused_by_name(cell, text):
         normalise(notebook(cell))
 
 
+def live(**data):
+    """The output of a live figure, as a run gives it."""
+    fresh = {"text/plain": "Live figure kl: 0.3 nats.", "text/html": '<div class="vae-live">', "image/png": "iVBORw0KGgo="}
+    said = {"image/png": {"alt": "Two curves."}, "other": 1}
+    return {"output_type": "execute_result", "data": {**fresh, **data}, "metadata": said, "execution_count": 3}
+
+
+def test_of_a_live_figure_text_and_still_picture_are_stored():
+    cell = only(code("live.kl()", [live(**{"text/html": "x" * 100_000})]))
+    assert cell["outputs"] == [
+        {
+            "output_type": "execute_result",
+            "data": {"text/plain": ["Live figure kl: 0.3 nats."], "image/png": "iVBORw0KGgo="},
+            "metadata": {"image/png": {"alt": "Two curves."}},
+            "execution_count": None,
+        }
+    ]
+    assert only(cell) == cell
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"image/png": ""}, "cell a-cell: a live figure without a still picture"),
+        ({"image/png": "A" * 40_004}, "cell a-cell: the still picture has 30003 bytes"),
+        ({"text/plain": "Live figure " + "x" * 2000}, "cell a-cell: stores 2012 characters"),
+    ],
+)
+def test_a_live_figure_that_cannot_be_stored_is_refused_by_name(data, text):
+    with pytest.raises(Refused, match=text):
+        only(code("live.kl()", [live(**data)]))
+
+
 def test_check_changes_nothing_and_fails_on_what_is_not_in_form(tmp_path):
     path = tmp_path / "dirty.ipynb"
     before = json.dumps(notebook(code("x  ")))

@@ -84,6 +84,31 @@ def test_the_run_can_fail(source, output, failed, tmp_path, wheel):
     assert (run.compared, run.failed) == (2, failed), run.words
 
 
+LIVE_CELL = """class Figure:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "Live figure small: TEXT", "text/html": 'HTML', "image/png": "iVBORw0KGgo="}
+Figure()"""
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "failed"),
+    [
+        ("0.3 nats.", '<div class="vae-live">\\n<p>', 0),
+        ("0.4 nats.", '<div class="vae-live">', 1),
+        ("0.3 nats.", "<p>no figure</p>", 1),
+    ],
+)
+def test_a_live_figure_is_compared_by_its_text_and_must_give_its_html(text, html, failed, tmp_path, wheel):
+    path = small_notebook(tmp_path, LIVE_CELL.replace("TEXT", text).replace("HTML", html), "")
+    content = json.loads(path.read_text())
+    stored = {"text/plain": "Live figure small: 0.3 nats.", "image/png": "iVBORw0KGgo="}
+    output = {"output_type": "execute_result", "data": stored, "metadata": {}, "execution_count": None}
+    content["cells"][2]["outputs"] = [output]
+    path.write_text(json.dumps(content))
+    run = run_as_colab(path, tmp_path, wheel)
+    assert (run.compared, run.failed) == (2, failed), run.words
+
+
 def test_the_run_is_measured(tmp_path, wheel):
     """A cell that takes memory and time shows in the figures."""
     source = "import time\nblock = bytearray(300_000_000)\nend = time.time() + 2\nwhile time.time() < end:\n    pass"

@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     package = ROOT / "vae_notes"
-    files = [*package.rglob("*.py"), *package.glob("reproduce/results/*.json")]
+    files = [*package.rglob("*.py"), *package.glob("reproduce/results/*.json"), *package.glob("live/js/*")]
     assert {name for name in names if ".dist-info/" not in name} == {p.relative_to(ROOT).as_posix() for p in files}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
