@@ -19,8 +19,9 @@ that the parser cannot misunderstand, and is read on its own. What a piece means
 
 Values may be sympy expressions, numbers, numpy arrays or torch tensors: the tree is evaluated with Python's own
 operators, and ``log`` and the like are those of the value's own library. Symbols without a meaning stay real sympy
-symbols; an unknown command is an error that names it. A relation in a bracket, ``P(x > 2)``, is true or false; in the
-index of a sum, ``k \ne j``, it says which terms count. ``a^+`` is the next number above a.
+symbols; an unknown command is an error that names it. A relation in a bracket, ``P(x > 2)``, is true or false, an array
+of these, or sympy's relation where a symbol is free; in the index of a sum, ``k \ne j``, it says which terms count.
+``a^+`` is the next number above a.
 """
 
 import operator
@@ -305,6 +306,10 @@ class Reader:
             return self.bars()
         if self.ahead() in ("(", "[", r"\{"):
             return self.group()
+        name = self.matching({key: 0 for key in self.meaning.names if self.whole_at(key)})
+        if name and name[0] == r"\frac":
+            self.place += len(name)
+            return list(name)
         return self.matrix_product()
 
     def matrix_product(self):

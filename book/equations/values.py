@@ -5,6 +5,7 @@ from functools import reduce
 
 import numpy
 import sympy
+from sympy.logic.boolalg import BooleanAtom
 
 
 def library(value):
@@ -92,11 +93,16 @@ COMPARISONS = {
 
 
 def holds(values, signs):
-    """Do all relations of a chain such as a < b <= c hold? Numbers only: an open sympy relation is an error."""
-    return all(
-        bool(combine(COMPARISONS[sign], left, right))
-        for left, sign, right in zip(values[:-1], signs, values[1:], strict=True)
-    )
+    """Do all relations of a chain such as a < b <= c hold? Of arrays where; with a free symbol sympy's relation."""
+    chain = zip(values[:-1], signs, values[1:], strict=True)
+    return reduce(operator.and_, (related(left, sign, right) for left, sign, right in chain))
+
+
+def related(left, sign, right):
+    """One relation, true or false where nothing is free in it."""
+    free = any(isinstance(one, sympy.Expr) and one.free_symbols for one in (left, right))
+    found = combine(sympy.Eq if sign == "=" and free else COMPARISONS[sign], left, right)
+    return bool(found) if isinstance(found, BooleanAtom) else found
 
 
 def step_aside(value, side):

@@ -240,3 +240,23 @@ def test_an_operator_without_brackets_reaches_over_a_norm_with_its_difference():
 def test_cases_may_end_with_a_comma_and_a_stop():
     cases = r"\begin{cases}1&|c|\le2,\\0&|c|>2.\end{cases}"
     assert [read(cases, Meaning(names={"c": c})) for c in (-1.0, -2.0, 3.0)] == [1, 1, 0]
+
+
+def test_an_event_of_arrays_says_where_it_happens_and_of_symbols_is_sympys_relation():
+    chance = {r"\Pr": lambda event: event}
+    g, x = sympy.symbols("g x", real=True)
+    assert read(r"\Pr(-g\le x)", Meaning(functions=chance)) == sympy.Le(-g, x)
+    draws = np.array([-1.0, 0.5, 2.0])
+    assert list(read(r"\Pr(-g\le x)", Meaning({"g": draws, "x": 0.0}, chance))) == [False, True, True]
+    assert list(read(r"\Pr(0<g<1)", Meaning({"g": draws}, chance))) == [False, True, False]
+
+
+def test_an_extreme_over_a_variable_takes_the_product_that_follows():
+    greatest = ("x", lambda body: max(body(x) for x in (0.0, 0.5, 1.0, 1.5)))
+    assert read(r"1+\max_x\;\frac{4}{4+x^2}\,x-1", Meaning(operators={r"\max_x": greatest})) == pytest.approx(0.96)
+
+
+def test_the_determinant_of_a_piece_with_a_name():
+    jacobian = np.array([[1.0, 2.0], [3.0, 4.0]])
+    meaning = Meaning({r"\frac{\partial y}{\partial v}": jacobian})
+    assert read(r"\left|\det\frac{\partial y}{\partial v}\right|", meaning) == pytest.approx(2)

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.integrate
 import scipy.special
 import sympy
+import torch
 
 MU, NU, Z, X = sympy.symbols("mu nu z x", real=True)
 SIGMA, S = sympy.symbols("sigma s", positive=True)
@@ -167,3 +168,19 @@ def average_over_noise(expression, *noises):
         return expression.applyfunc(lambda entry: average_over_noise(entry, *noises))
     polynomial = sympy.Poly(sympy.expand(expression), *noises)
     return sum(value * math.prod(map(normal_moment, powers)) for powers, value in polynomial.terms())
+
+
+def counted(values):
+    """A function of 1, 2, ... from an array or a list, as LaTeX counts: ``counted(p)(1)`` is ``p[0]``."""
+
+    def at(place):
+        if int(place) != place:
+            raise ValueError(f"{place} is no place in a list")
+        return values[int(place) - 1]
+
+    return at
+
+
+def torch_of(values, grad=False):
+    """A tensor of 64-bit numbers, for what the package computes."""
+    return torch.tensor(values, dtype=torch.float64, requires_grad=grad)
