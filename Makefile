@@ -10,7 +10,8 @@ WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-book: environment ## build the website into _build/html (runs the chapters whose cells or package changed)
+book: environment ## check the equations, run the chapters that changed, build the website into _build/html
+	@$(PY) book/tools/evidence.py
 	@$(PY) book/tools/build_book.py
 
 # The checks of the equations have just been run by `make book`, or nothing that they depend on has changed since.
