@@ -104,6 +104,7 @@ def main():
             print(f"{fate:8} {mutant.label:32} {mutant.name:14} {mutant.latex}")
     print("\n".join(table(results, read)))
     report = [{"label": m.label, "mutant": m.name, "fate": fate, "read": read[m.label]} for m, fate in results]
+    BUILD.mkdir(exist_ok=True)
     (BUILD / "mutants.json").write_text(json.dumps(report), encoding="utf8")
     bad = [m for m, fate in results if fate.startswith("listed") or (fate == "missed" and read[m.label] == "whole")]
     raise SystemExit(1 if bad else 0)
