@@ -33,10 +33,16 @@ def plane(**options):
     return live.latent_plane(untrained(**options), codes, torch.arange(359) % 10, (8, 8))
 
 
+def heavy():
+    points = torch.randn(19, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    return live.heavy_tails(points, outlier=6.0)
+
+
 EXAMPLES = {
     "elbo_gap": lambda: live.elbo_gap(loc=0.5, scale=0.5),
     "reparameterized": lambda: live.reparameterized(),
     "vector_quantization": lambda: live.vector_quantization(),
     "latent_plane": plane,
+    "heavy_tails": heavy,
     "gaussian_kl": lambda: live.gaussian_kl(loc_q=1.0, scale_q=0.5),
 }

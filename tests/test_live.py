@@ -1,6 +1,7 @@
 """The Python side of the live figures: what they refuse, and that what they give is whole, small and always the same."""
 
 import base64
+import functools
 import io
 import json
 import math
@@ -115,6 +116,8 @@ def test_what_is_no_number_is_refused_by_name(value):
         (live.reparameterized, "scale", 0.1),
         (live.reparameterized, "draws", 1001),
         (live.vector_quantization, "beta", 2.5),
+        (functools.partial(live.heavy_tails, torch.zeros(3)), "outlier", 9.5),
+        (functools.partial(live.heavy_tails, torch.zeros(3)), "df", 0.5),
     ],
 )
 def test_what_a_slider_cannot_reach_is_refused(figure, name, value):
@@ -221,3 +224,16 @@ def test_a_panel_is_shown_only_where_python_answers(monkeypatch, shell, variable
 def test_a_panel_needs_choices(choices):
     with pytest.raises(ValueError, match="at least one choice and values for each"):
         live.Panel(print, "Train again", **choices)
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        (torch.zeros(3, 1), r"points must have shape \(N,\) with N from 2 to 100, got \(3, 1\)"),
+        (torch.zeros(1), r"got \(1,\)"),
+        (torch.tensor([0.0, 9.5]), r"points\[1\] must lie between -4 and 9"),
+    ],
+)
+def test_heavy_tails_refuses_other_points(points, text):
+    with pytest.raises(ValueError, match=text):
+        live.heavy_tails(points)

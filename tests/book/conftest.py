@@ -3,7 +3,29 @@
 import datetime
 import json
 
+import pytest
 from project import BUILD
+
+
+@pytest.fixture(scope="module")
+def live_page(tmp_path_factory):
+    """A function: the page that holds the example of a figure and nothing else, by the figure's name.
+
+    Each page is opened once for a file of tests, which must only call its numbers.
+    """
+    from contextlib import ExitStack
+    from functools import cache
+
+    from live_pages import chromium, example, opened
+
+    with ExitStack() as pages:
+        browser = pages.enter_context(chromium())
+
+        @cache
+        def show(name):
+            return pages.enter_context(opened(browser, tmp_path_factory.mktemp(name), example(name))).page
+
+        yield show
 
 
 def kind_of(nodeid):
