@@ -116,6 +116,7 @@ def test_what_is_no_number_is_refused_by_name(value):
         (live.reparameterized, "scale", 0.1),
         (live.reparameterized, "draws", 1001),
         (live.vector_quantization, "beta", 2.5),
+        (functools.partial(live.gumbel_softmax, torch.zeros(3)), "temperature", 0.05),
         (functools.partial(live.heavy_tails, torch.zeros(3)), "outlier", 9.5),
         (functools.partial(live.heavy_tails, torch.zeros(3)), "df", 0.5),
     ],
@@ -237,3 +238,15 @@ def test_a_panel_needs_choices(choices):
 def test_heavy_tails_refuses_other_points(points, text):
     with pytest.raises(ValueError, match=text):
         live.heavy_tails(points)
+
+
+@pytest.mark.parametrize(
+    ("logits", "text"),
+    [
+        (torch.zeros(4), r"logits must have shape \(3,\), got \(4,\)"),
+        (torch.tensor([0.0, -3.5, 0.0]), r"logits\[1\] must lie between -3 and 3"),
+    ],
+)
+def test_gumbel_softmax_refuses_other_logits(logits, text):
+    with pytest.raises(ValueError, match=text):
+        live.gumbel_softmax(logits)
