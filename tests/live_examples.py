@@ -44,6 +44,7 @@ EXAMPLES = {
     "vector_quantization": lambda: live.vector_quantization(),
     "latent_plane": plane,
     "heavy_tails": heavy,
+    "annealing": lambda: live.annealing(),
     "gumbel_softmax": lambda: live.gumbel_softmax(torch.tensor([0.6, 0.3, 0.1]).log()),
     "gaussian_kl": lambda: live.gaussian_kl(loc_q=1.0, scale_q=0.5),
 }

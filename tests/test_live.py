@@ -116,6 +116,9 @@ def test_what_is_no_number_is_refused_by_name(value):
         (live.reparameterized, "scale", 0.1),
         (live.reparameterized, "draws", 1001),
         (live.vector_quantization, "beta", 2.5),
+        (live.annealing, "floor", 2.5),
+        (live.annealing, "length", 50),
+        (live.annealing, "step", 1201),
         (functools.partial(live.gumbel_softmax, torch.zeros(3)), "temperature", 0.05),
         (functools.partial(live.heavy_tails, torch.zeros(3)), "outlier", 9.5),
         (functools.partial(live.heavy_tails, torch.zeros(3)), "df", 0.5),
@@ -250,3 +253,16 @@ def test_heavy_tails_refuses_other_points(points, text):
 def test_gumbel_softmax_refuses_other_logits(logits, text):
     with pytest.raises(ValueError, match=text):
         live.gumbel_softmax(logits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"means": (0.0, 1.0)}, "means must be four numbers, got 2"),
+        ({"means": (0.0, 1.0, 2.5, 0.0)}, r"means\[2\] must lie between -2.4 and 2.4"),
+        ({"schedule": "cosine"}, "schedule must be one of linear, sigmoid, cyclical, geometric, none, got 'cosine'"),
+    ],
+)
+def test_annealing_refuses_other_means_and_schedules(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        live.annealing(**arguments)
