@@ -266,3 +266,37 @@ def test_gumbel_softmax_refuses_other_logits(logits, text):
 def test_annealing_refuses_other_means_and_schedules(arguments, text):
     with pytest.raises(ValueError, match=text):
         live.annealing(**arguments)
+
+
+def curve(**changes):
+    """A curve of three models and two images of 2 by 2 pixels, with something else in place."""
+    good = dict(
+        betas=(0.5, 1.0, 2.0),
+        rates=torch.tensor([3.0, 2.0, 1.0]),
+        distortions=torch.tensor([4.5, 5.0, 7.0]),
+        originals=torch.ones(2, 4),
+        reconstructions=torch.ones(3, 2, 4),
+        image_shape=(2, 2),
+    )
+    return live.rate_distortion(**(good | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"betas": (0.5, 1.0)}, r"betas must hold from 2 to 12 numbers.*got 2, \(3,\) and \(3,\)"),
+        ({"distortions": torch.ones(3, 1)}, r"shape \(B,\), got 3, \(3,\) and \(3, 1\)"),
+        ({"image_shape": (2, 3)}, r"D = 2 \* 3 up to 256, got \(2, 4\)"),
+        ({"originals": torch.ones(11, 4)}, r"M from 1 to 10 .* got \(11, 4\)"),
+        ({"reconstructions": torch.ones(3, 4)}, r"reconstructions must have shape \(3, 2, 4\), got \(3, 4\)"),
+        ({"reconstructions": torch.full((3, 2, 4), 1.5)}, "reconstructions must hold pixels from 0 to 1, got 1.5 to 1.5"),
+        ({"originals": torch.full((2, 4), math.nan)}, "originals must hold pixels from 0 to 1"),
+        ({"betas": (0.5, 2.0, 1.0)}, r"betas must rise, got \[0.5, 2.0, 1.0\]"),
+        ({"betas": (0.0, 1.0, 2.0)}, r"betas\[0\] must lie between"),
+        ({"rates": torch.tensor([1.0, -1.0, 0.0])}, r"rates\[1\] must lie between"),
+    ],
+)
+def test_rate_distortion_refuses_what_does_not_fit(changes, text):
+    assert repr(curve()).startswith("Live figure rate_distortion: β = 1: R = 2.0, D = 5.0, R + D = 7.0")
+    with pytest.raises(ValueError, match=text):
+        curve(**changes)

@@ -8,7 +8,16 @@ from project import BUILD
 
 
 @pytest.fixture(scope="module")
-def live_page(tmp_path_factory):
+def live_browser():
+    """Chromium, for the numbers of a live figure."""
+    from live_pages import chromium
+
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def live_page(live_browser, tmp_path_factory):
     """A function: the page that holds the example of a figure and nothing else, by the figure's name.
 
     Each page is opened once for a file of tests, which must only call its numbers.
@@ -16,14 +25,13 @@ def live_page(tmp_path_factory):
     from contextlib import ExitStack
     from functools import cache
 
-    from live_pages import chromium, example, opened
+    from live_pages import example, opened
 
     with ExitStack() as pages:
-        browser = pages.enter_context(chromium())
 
         @cache
         def show(name):
-            return pages.enter_context(opened(browser, tmp_path_factory.mktemp(name), example(name))).page
+            return pages.enter_context(opened(live_browser, tmp_path_factory.mktemp(name), example(name))).page
 
         yield show
 

@@ -11,7 +11,19 @@ from vae_notes.live.gumbel_softmax import gumbel_softmax
 from vae_notes.live.heavy_tails import heavy_tails
 from vae_notes.live.latent_plane import latent_plane
 from vae_notes.live.panel import Panel
+from vae_notes.live.rate_distortion import rate_distortion
 from vae_notes.live.reparameterized import reparameterized
 from vae_notes.live.vector_quantization import vector_quantization
 
-__all__ = ["Panel", "annealing", "elbo_gap", "gaussian_kl", "gumbel_softmax", "heavy_tails", "latent_plane", "reparameterized", "vector_quantization"]
+__all__ = [
+    "Panel",
+    "annealing",
+    "elbo_gap",
+    "gaussian_kl",
+    "gumbel_softmax",
+    "heavy_tails",
+    "latent_plane",
+    "rate_distortion",
+    "reparameterized",
+    "vector_quantization",
+]
