@@ -31,7 +31,7 @@ def test_every_point(live_page):
 
 def test_the_nearest_point(live_page):
     page = live_page(NAME)
-    data, betas, rates, distortions = given()
+    data, _, rates, distortions = given()
     generator = torch.Generator().manual_seed(0)
     where = torch.rand(30, 2, generator=generator, dtype=torch.float64) * float64(19, 27)
     places = torch.stack([rates, distortions], -1) / float64(19, 27)

@@ -4,6 +4,7 @@
   const live = window.vaeNotesLive;
   const HEX = 16;
   const GREY = 255;
+  const [NAME_WIDTH, NAME_HEIGHT] = [34, 13];
 
   // ---------------------------------------------------------------- numbers
 
@@ -107,10 +108,14 @@
     figure.onDraw((state) => {
       const found = measured(state.index, data);
       curve.set(rates, distortions);
+      let free = [Infinity, Infinity]; // where the last name was written: the next keeps its distance
       dots.forEach((dot, i) => {
-        dot.setAttribute("cx", plane.px(rates[i]).toFixed(1));
-        dot.setAttribute("cy", plane.py(distortions[i]).toFixed(1));
-        names[i].set(rates[i] + 0.025 * ends[0], distortions[i] + 0.025 * ends[1], String(betas[i]));
+        const [x, y] = [plane.px(rates[i]), plane.py(distortions[i])];
+        dot.setAttribute("cx", x.toFixed(1));
+        dot.setAttribute("cy", y.toFixed(1));
+        const room = Math.abs(free[0] - x) > NAME_WIDTH || Math.abs(free[1] - y) > NAME_HEIGHT;
+        free = room ? [x, y] : free;
+        names[i].set(rates[i] + 0.025 * ends[0], distortions[i] + 0.025 * ends[1], room ? String(betas[i]) : "");
       });
       const sum = rates[top] + distortions[top];
       level.set(0, sum, ends[0], sum - ends[0]);
