@@ -1,6 +1,7 @@
 """The Python side of the live figures: what they refuse, and that what they give is whole, small and always the same."""
 
 import base64
+import functools
 import io
 import json
 import math
@@ -115,6 +116,12 @@ def test_what_is_no_number_is_refused_by_name(value):
         (live.reparameterized, "scale", 0.1),
         (live.reparameterized, "draws", 1001),
         (live.vector_quantization, "beta", 2.5),
+        (live.annealing, "floor", 2.5),
+        (live.annealing, "length", 50),
+        (live.annealing, "step", 1201),
+        (functools.partial(live.gumbel_softmax, torch.zeros(3)), "temperature", 0.05),
+        (functools.partial(live.heavy_tails, torch.zeros(3)), "outlier", 9.5),
+        (functools.partial(live.heavy_tails, torch.zeros(3)), "df", 0.5),
     ],
 )
 def test_what_a_slider_cannot_reach_is_refused(figure, name, value):
@@ -221,3 +228,75 @@ def test_a_panel_is_shown_only_where_python_answers(monkeypatch, shell, variable
 def test_a_panel_needs_choices(choices):
     with pytest.raises(ValueError, match="at least one choice and values for each"):
         live.Panel(print, "Train again", **choices)
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        (torch.zeros(3, 1), r"points must have shape \(N,\) with N from 2 to 100, got \(3, 1\)"),
+        (torch.zeros(1), r"got \(1,\)"),
+        (torch.tensor([0.0, 9.5]), r"points\[1\] must lie between -4 and 9"),
+    ],
+)
+def test_heavy_tails_refuses_other_points(points, text):
+    with pytest.raises(ValueError, match=text):
+        live.heavy_tails(points)
+
+
+@pytest.mark.parametrize(
+    ("logits", "text"),
+    [
+        (torch.zeros(4), r"logits must have shape \(3,\), got \(4,\)"),
+        (torch.tensor([0.0, -3.5, 0.0]), r"logits\[1\] must lie between -3 and 3"),
+    ],
+)
+def test_gumbel_softmax_refuses_other_logits(logits, text):
+    with pytest.raises(ValueError, match=text):
+        live.gumbel_softmax(logits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"means": (0.0, 1.0)}, "means must be four numbers, got 2"),
+        ({"means": (0.0, 1.0, 2.5, 0.0)}, r"means\[2\] must lie between -2.4 and 2.4"),
+        ({"schedule": "cosine"}, "schedule must be one of linear, sigmoid, cyclical, geometric, none, got 'cosine'"),
+    ],
+)
+def test_annealing_refuses_other_means_and_schedules(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        live.annealing(**arguments)
+
+
+def curve(**changes):
+    """A curve of three models and two images of 2 by 2 pixels, with something else in place."""
+    good = dict(
+        betas=(0.5, 1.0, 2.0),
+        rates=torch.tensor([3.0, 2.0, 1.0]),
+        distortions=torch.tensor([4.5, 5.0, 7.0]),
+        originals=torch.ones(2, 4),
+        reconstructions=torch.ones(3, 2, 4),
+        image_shape=(2, 2),
+    )
+    return live.rate_distortion(**(good | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"betas": (0.5, 1.0)}, r"betas must hold from 2 to 12 numbers.*got 2, \(3,\) and \(3,\)"),
+        ({"distortions": torch.ones(3, 1)}, r"shape \(B,\), got 3, \(3,\) and \(3, 1\)"),
+        ({"image_shape": (2, 3)}, r"D = 2 \* 3 up to 256, got \(2, 4\)"),
+        ({"originals": torch.ones(11, 4)}, r"M from 1 to 10 .* got \(11, 4\)"),
+        ({"reconstructions": torch.ones(3, 4)}, r"reconstructions must have shape \(3, 2, 4\), got \(3, 4\)"),
+        ({"reconstructions": torch.full((3, 2, 4), 1.5)}, "reconstructions must hold pixels from 0 to 1, got 1.5 to 1.5"),
+        ({"originals": torch.full((2, 4), math.nan)}, "originals must hold pixels from 0 to 1"),
+        ({"betas": (0.5, 2.0, 1.0)}, r"betas must rise, got \[0.5, 2.0, 1.0\]"),
+        ({"betas": (0.0, 1.0, 2.0)}, r"betas\[0\] must lie between"),
+        ({"rates": torch.tensor([1.0, -1.0, 0.0])}, r"rates\[1\] must lie between"),
+    ],
+)
+def test_rate_distortion_refuses_what_does_not_fit(changes, text):
+    assert repr(curve()).startswith("Live figure rate_distortion: β = 1: R = 2.0, D = 5.0, R + D = 7.0")
+    with pytest.raises(ValueError, match=text):
+        curve(**changes)

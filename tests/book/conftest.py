@@ -2,9 +2,12 @@
 
 import datetime
 import json
+from contextlib import ExitStack
+from functools import cache
 
 import browser as browser_tool
 import pytest
+from live_pages import example, opened
 from playwright.sync_api import sync_playwright
 from project import BUILD
 
@@ -18,6 +21,21 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def live_page(browser, tmp_path_factory):
+    """A function: the page that holds the example of a figure and nothing else, by the figure's name.
+
+    Each page is opened once for a file of tests, which must only call its numbers.
+    """
+    with ExitStack() as pages:
+
+        @cache
+        def show(name):
+            return pages.enter_context(opened(browser, tmp_path_factory.mktemp(name), example(name))).page
+
+        yield show
 
 
 def kind_of(nodeid):

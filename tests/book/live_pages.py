@@ -3,10 +3,8 @@
 import functools
 from contextlib import contextmanager
 
-import browser as browser_tool
 import torch
 from finished_page import with_policy, without_inline_styles
-from playwright.sync_api import sync_playwright
 
 from tests.live_examples import EXAMPLES
 
@@ -28,16 +26,6 @@ NAMES = tuple(EXAMPLES)
 def page_of(*figures):
     """The text of a page with these figures, under the policy that the site gives to its pages."""
     return with_policy(without_inline_styles(PAGE.format("\n".join(one.html() for one in figures)))[0])
-
-
-@contextmanager
-def chromium():
-    path = browser_tool.find()
-    assert path, browser_tool.HELP
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=browser_tool.flags())
-        yield found
-        found.close()
 
 
 class Opened:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from live_pages import NAMES, chromium, example, opened
+from live_pages import NAMES, example, opened
 
 MOST_BYTES = 100_000
 MOST_BYTES_OF_WEIGHTS = 400_000
@@ -39,12 +39,6 @@ SHOW_LIKE_JUPYTER = """html => {
 }"""
 ANIMATE = """() => new Promise(done => { const seen = [];
     document.querySelector('.vae-live').vaeLive.animate(200, share => seen.push(share), () => done(seen)); })"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -6,7 +6,7 @@ import math
 import pytest
 import scipy.integrate
 import torch
-from live_pages import chromium, example, float64, numbers, opened
+from live_pages import example, float64, numbers, opened
 from scipy.spatial import Voronoi
 from torch.distributions import Normal
 from torch.testing import assert_close
@@ -20,12 +20,6 @@ from vae_notes.reparameterization import sample_normal
 from vae_notes.vector_quantization import VectorQuantizer, nearest_code
 
 CLOSE = dict(rtol=0, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

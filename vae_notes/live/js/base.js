@@ -228,9 +228,10 @@
      *   at()   where it is, in the plot's numbers: [x, y]
      *   move(x, y)  what dragging does
      *   step   what one arrow key moves: [dx, dy]; zero where it does not move
+     *   press(dx, dy)  what an arrow key does, where it is not a move by `step`
      *   value()  {now, min, max, text}: what a screen reader says of it
      */
-    handle({ label, classes = "", shape = "circle", at, move, step, value }) {
+    handle({ label, classes = "", shape = "circle", at, move, step, press, value }) {
       const body = shape === "circle" ? svg("circle", { r: 8 }) : svg("rect", { x: -7, y: -7, width: 14, height: 14 });
       body.setAttribute("class", "vl-grip");
       const orientation = step[0] === 0 ? "vertical" : "horizontal";
@@ -276,7 +277,8 @@
         const along = step[0] === 0 ? [0, way[0] + way[1]] : step[1] === 0 ? [way[0] + way[1], 0] : way;
         const times = event.shiftKey ? 10 : 1;
         const [x, y] = at();
-        move(x + along[0] * step[0] * times, y + along[1] * step[1] * times);
+        const by = [along[0] * step[0] * times, along[1] * step[1] * times];
+        press ? press(...by) : move(x + by[0], y + by[1]);
         event.preventDefault();
       });
       this.figure.drawers.push(() => {
