@@ -36,15 +36,32 @@ def test_the_html_is_one_block_that_asks_for_nothing(figure):
     assert not page.select("[src], link, style, [onclick], iframe")
     addresses = {tag.get("href") or tag.get("xlink:href") for tag in page.select("[href], [xlink\\:href]")}
     assert all(address.startswith("#") for address in addresses)
-    assert json.loads(block.select_one("script.vl-data").string) == figure.data
-    assert [len(page.select(f"script{kind}")) for kind in ("[type]", ":not([type])")] == [2, 3]
+    data = json.loads(block.select_one("script.vl-data").string)
+    apart = [json.loads(one.string) for one in block.select(f"script[data-live-large={figure.name}]")]
+    assert [list(one) for one in apart] == [list(figure.large)] * bool(figure.large)
+    assert dict(data, **dict(*apart)) == figure.data and not set(data) & set(figure.large)
+    counts = [len(page.select(f"script{kind}")) for kind in ("[type]", ":not([type])")]
+    assert counts == ([3, 4] if figure.large else [2, 3])
 
 
 def test_scripts_end_where_they_should(figure):
     """Neither a file nor the data may hold what would end the script early."""
-    assert figure.html().count("</script>") == 5
-    tricky = live.figure.LiveFigure(figure.name, {"state": {}, "text": "</script><b>"}, "", figure.alt, figure._still)
-    assert tricky.html().count("</script>") == 5
+    text = "</script><b>"
+    for large, scripts in (((), 5), (("more",), 7)):
+        data = {"state": {}, "text": text, "more": text}
+        tricky = live.figure.LiveFigure(figure.name, data, "", figure.alt, figure._still, large)
+        assert tricky.html().count("</script>") == scripts
+        assert "<b>" not in tricky.html()
+
+
+def test_only_a_decoder_is_large():
+    assert [name for name in EXAMPLES if EXAMPLES[name]().large] == ["latent_plane"]
+
+
+@pytest.mark.parametrize("large", [("state",), ("other",), ("more", "other")])
+def test_what_is_large_must_be_in_the_data_and_not_the_state(large):
+    with pytest.raises(ValueError, match=r"large must name parts of data other than its state, got \['(state|other)'\]"):
+        live.figure.LiveFigure("elbo_gap", {"state": {}, "more": 1}, "", "", lambda: None, large)
 
 
 def test_the_still_picture_is_small_and_has_its_description(figure):
@@ -82,7 +99,7 @@ def test_matplotlib_is_left_as_it_was(figure):
 
 def test_the_scripts_keep_to_themselves(figure):
     """No style attribute, no evaluated text, no name outside the one of the base: the site's policy forbids them."""
-    for name in ("base.js", f"{figure.name}.js"):
+    for name in ("base.js", "large.js", f"{figure.name}.js"):
         text = script(name)
         assert not re.search(r"\beval\(|innerHTML|new Function|document\.write|https?://(?!www\.w3\.org)|[\"']style[\"']", text)
         assert text.count('"use strict"') == 1

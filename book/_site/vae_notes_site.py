@@ -4,6 +4,7 @@
 - Every page passes through `finished_page` on its way to the disk; equations are typeset there (`mathematics`).
 - When all pages are written, the files beside them are (`site_files`).
 - `chapters` collects what each page says of itself, for the page of contents and the cards.
+- Large data of live figures go into files of their own (`live_data`).
 - The page of status shows what was measured (`status`); symbols are found by their names (`symbols`).
 - Every equation leads to its check, on pages made of the last run of the checks (`evidence_pages`); `coverage_page` shows where
   each statement of the source documents is treated.
@@ -19,6 +20,7 @@ import chapters
 import coverage_page
 import evidence_pages
 import imagesize
+import live_data
 import site_files
 import status
 import style_sheet
@@ -81,7 +83,8 @@ class Finisher:
             page = page.replace(DOWNLOADS, chapters.whole_book())
         if STATUS in page:
             page = page.replace(STATUS, status.status(self.executed(), BUILD / "test-reports"))
-        page = self.with_evidence(page, name)
+        page, files = live_data.move(self.with_evidence(page, name), root)
+        live_data.write(self.site, files)
         page, style = finish(page, self.mathematics, self.figure, self.head(name, root))
         self.styles = self.styles or style_sheet.linked(page)
         page = style_sheet.with_one_link(page, root)
@@ -194,6 +197,7 @@ def write_files(app, failure):
     site_files.do_not_measure(site)
     site_files.name_hits(site)
     site_files.drop_sources(site)
+    live_data.drop_unasked(site)
     site_files.write_sitemap(site, address, sorted(app.env.all_docs))
     site_files.write_manifest(site, title)
 

@@ -10,12 +10,13 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 _STYLE = "live.css"
 _BASE = "base.js"
+_LARGE = "large.js"
 
 
 def check_number(low: float, high: float, **values: float) -> None:
@@ -94,6 +95,11 @@ def script(name: str) -> str:
     return (files("vae_notes.live") / "js" / name).read_text(encoding="utf8")
 
 
+def _json(data: dict[str, Any]) -> str:
+    """JSON that cannot end the script in which it stands."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
 class LiveFigure:
     """A figure that computes in the page, with the sentence and the still picture that stand for it elsewhere.
 
@@ -109,6 +115,14 @@ class LiveFigure:
         A description of the still picture, for who cannot see it.
     still
         Draws the still picture and returns it: a matplotlib figure.
+    large
+        The names in ``data`` of what is large, as a model's weights: a site moves it into a file of its own. The script
+        gets it by ``vaeNotesLive.large``.
+
+    Raises
+    ------
+    ValueError
+        If ``large`` names what ``data`` does not hold, or the state, which is always needed.
 
     Examples
     --------
@@ -122,22 +136,32 @@ class LiveFigure:
     True
     """
 
-    def __init__(self, name: str, data: dict[str, Any], sentence: str, alt: str, still: Callable):
+    def __init__(
+        self, name: str, data: dict[str, Any], sentence: str, alt: str, still: Callable, large: Sequence[str] = ()
+    ):
+        wrong = [key for key in large if key not in data or key == "state"]
+        if wrong:
+            raise ValueError(f"large must name parts of data other than its state, got {wrong}; data has {sorted(data)}")
         self.name, self.data, self.sentence, self.alt, self._still = name, data, sentence, alt, still
+        self.large = tuple(large)
 
     def __repr__(self) -> str:
         return f"Live figure {self.name}: {self.sentence}"
 
     def html(self) -> str:
         """The whole figure as one block of HTML, which asks for no other file."""
-        data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        large = {key: self.data[key] for key in self.large}
+        data = {key: value for key, value in self.data.items() if key not in large}
+        block = f'<script type="application/json" data-live-large="{self.name}">{_json(large)}</script>'
         parts = [
             f'<div class="vae-live" data-figure="{self.name}">',
             f"<noscript>{self.svg()}</noscript>",
-            f'<script type="application/json" class="vl-data">{data}</script>',
+            f'<script type="application/json" class="vl-data">{_json(data)}</script>',
+            *([block] if large else []),
             f'<script type="text/plain" class="vl-style">{script(_STYLE)}</script>',
             "</div>",
             f"<script>{script(_BASE)}</script>",
+            *([f"<script>{script(_LARGE)}</script>"] if large else []),
             f"<script>{script(f'{self.name}.js')}</script>",
             f'<script>vaeNotesLive.mount("{self.name}");</script>',
         ]

@@ -1,6 +1,7 @@
 """The latent plane of a trained VAE, with the decoder's own weights at work in the page."""
 
 import base64
+import functools
 import itertools
 
 import torch
@@ -78,7 +79,8 @@ def latent_plane(
         f"({start[0]:g}, {start[1]:g}) to ({end[0]:g}, {end[1]:g}). Below it, the decoded images of its start, middle and end."
     )
     data = {"state": state, "layers": layers, "squash": squash, "codes": short, "labels": digits, "shape": list(shape)}
-    return LiveFigure("latent_plane", data, sentence, alt, lambda: _still(vae, short, digits, shape, start, end))
+    drawn = functools.partial(_still, vae, short, digits, shape, start, end)
+    return LiveFigure("latent_plane", data, sentence, alt, drawn, large=("layers",))
 
 
 def _float64(values) -> Tensor:

@@ -93,7 +93,7 @@
 
   const draw = (figure) => {
     const { codes, labels, shape, squash } = figure.data;
-    const layers = read(figure.data.layers);
+    let layers = null;
     const range = [-EDGE, EDGE];
     figure.title("The latent plane, decoded in this page", "Drag the two marks. The small numbers are held-out images, each at the mean of its code; the model never saw these labels.");
     const [left, right] = figure.row("vl-wide-left", 2);
@@ -143,17 +143,21 @@
         }
       }
       const z = at(state);
-      main(decode(layers, squash, z));
       walker.setAttribute("cx", plane.px(z[0]));
       walker.setAttribute("cy", plane.py(z[1]));
       const track = shares.map((share) => along(state.path, ...ends(state), share));
       line.set(track.map(([x]) => x), track.map(([, y]) => y));
+      if (!layers) {
+        return;
+      }
+      main(decode(layers, squash, z));
       const which = String([state.path, ...ends(state)]);
       if (which !== drawn) {
         drawn = which;
         frames.forEach((frame, i) => frame(decode(layers, squash, along(state.path, ...ends(state), i / (FRAMES - 1)))));
       }
     });
+    live.large(figure, (data) => (layers = read(data.layers)));
   };
 
   live.define("latent_plane", { numbers: { read, decode, along, nearest, sentence }, draw });
