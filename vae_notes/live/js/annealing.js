@@ -58,21 +58,20 @@
 
   /** A table with a row for each dimension; gives a function that fills it. */
   const table = (parent) => {
-    const heads = ["", "KL", "slope", "gradient"].map((words) => (words ? live.html("th", { scope: "col" }, words) : live.html("td")));
+    const heads = ["", "KL", "slope"].map((words) => (words ? live.html("th", { scope: "col" }, words) : live.html("td")));
     const body = live.html("tbody");
     const row = (name, count, classes = "") => {
       const cells = Array.from({ length: count }, () => live.html("td"));
       body.append(live.html("tr", { class: classes }, live.html("th", { scope: "row" }, live.html("b", {}, name)), ...cells));
       return cells;
     };
-    const rows = KEYS.map((_, i) => row(`dimension ${i + 1}`, 3));
-    const sums = [row("sum of the KL", 3, "vl-sum"), row("with the floor", 3, "vl-sum"), row("times the weight", 3, "vl-sum")];
-    parent.append(live.html("table", { class: "vl-terms vl-values" }, live.html("thead", {}, live.html("tr", {}, ...heads)), body));
+    const rows = KEYS.map((_, i) => row(`dimension ${i + 1}`, 2));
+    const sums = ["sum of them", "with the floor", "× weight"].map((name) => row(name, 2, "vl-sum"));
+    parent.append(live.html("table", { class: "vl-terms vl-pairs" }, live.html("thead", {}, live.html("tr", {}, ...heads)), body));
     return ({ kl, slopes, alive, sum, value }, beta) => {
-      rows.forEach(([first, second, third], i) => {
+      rows.forEach(([first, second], i) => {
         first.textContent = live.format(kl[i]);
-        second.textContent = live.format(beta * slopes[i]);
-        third.textContent = alive[i] ? "alive" : "off";
+        second.textContent = alive[i] ? live.format(beta * slopes[i]) : "off";
       });
       [sum, value, beta * value].forEach((number, i) => (sums[i][0].textContent = live.format(number)));
     };
@@ -109,8 +108,8 @@
     const show = table(right);
     figure.choice(right, { key: "groups", label: "Floor under", choices: { dimension: "each dimension", all: "their sum" } });
     const sliders = figure.row("vl-sliders", 2);
-    figure.slider(sliders[0], { key: "floor", label: "floor λ₀", ...FLOOR, unit: "nats" });
-    figure.slider(sliders[0], { key: "length", label: "ramp", ...LENGTH, digits: 0, unit: "steps" });
+    figure.slider(sliders[0], { key: "floor", label: "floor λ₀, nats", ...FLOOR });
+    figure.slider(sliders[0], { key: "length", label: "ramp, steps", ...LENGTH, digits: 0 });
     const words = { linear: "linear", sigmoid: "sigmoid", cyclical: "cyclical", geometric: "geometric", none: "none" };
     figure.choice(sliders[1], { key: "schedule", label: "Schedule", choices: words });
     figure.says(sentence);

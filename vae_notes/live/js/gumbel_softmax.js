@@ -98,7 +98,7 @@
     });
     figure.legend(left, [["vl-ink vl-thick", "π, to drag (square)"], ["vl-vermillion vl-thick", "mean of y (diamond)"], ["vl-ink", "path of one draw"]]);
     figure.legend(right, [["vl-middle", "it wins", "area"], ["vl-middle", "mean of y", "hatch"], ["vl-ink vl-thick", "π"]]);
-    const rows = { noise: ["noise g", "of the draw that is followed"], scores: ["scores ℓ + g", "the largest wins"], y: ["y", "soft draw"], z: ["z", "one-hot"] };
+    const rows = { noise: ["noise g", "held"], scores: ["scores ℓ + g", "the largest wins"], y: ["y", "soft draw"], z: ["z", "one-hot"] };
     const show = figure.values(right, rows, "The draw on the path");
     const sliders = figure.row("vl-sliders", 2);
     const text = (power) => live.format(10 ** power, 2);

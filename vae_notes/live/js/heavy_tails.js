@@ -89,9 +89,9 @@
   // ---------------------------------------------------------------- drawing
 
   const ROWS = {
-    logDensity: ["log density there", "of the outlier, nats", 2],
-    weight: ["its weight", "in the fitted centre", 2],
-    pull: ["its pull", "weight × distance / scale²", 2],
+    logDensity: ["log density", "of the outlier, nats", 2],
+    weight: ["its weight", "in the fit", 2],
+    pull: ["its pull", "on the centre", 2],
     loc: ["fitted centre", "the triangle", 2],
     scale: ["scale", "σ, or s of the t", 2],
     total: ["all points", "log-likelihood, nats", 1],
@@ -99,7 +99,7 @@
 
   /** A table with one column for each model; gives a function that fills it. */
   const table = (parent) => {
-    const heads = ["", "normal", "Student t"].map((words) => (words ? live.html("th", { scope: "col" }, words) : live.html("td")));
+    const heads = ["", "normal", "t"].map((words) => (words ? live.html("th", { scope: "col" }, words) : live.html("td")));
     const body = live.html("tbody");
     const cells = Object.entries(ROWS).map(([key, [name, words, digits]]) => {
       const head = live.html("th", { scope: "row" }, live.html("b", {}, name), live.html("small", {}, words));
@@ -107,7 +107,7 @@
       body.append(live.html("tr", {}, head, ...row.map((one) => one.cell)));
       return row;
     });
-    parent.append(live.html("table", { class: "vl-terms vl-values" }, live.html("thead", {}, live.html("tr", {}, ...heads)), body));
+    parent.append(live.html("table", { class: "vl-terms vl-pairs" }, live.html("thead", {}, live.html("tr", {}, ...heads)), body));
     return (values) => cells.flat().forEach(({ key, model, digits, cell }) => (cell.textContent = live.format(values[model][key], digits)));
   };
 

@@ -96,7 +96,7 @@
       distortion: ["distortion D", "what is still to be told"],
       sum: ["R + D", "minus the ELBO", "vl-sum"],
       objective: ["D + βR", "what this training minimises"],
-      cheapest: ["cheapest at this β", "of all these models"],
+      cheapest: ["cheapest", "of all at this β"],
     };
     const show = figure.values(right, rows, "In nats");
     figure.slider(left, { key: "index", label: "β", min: 0, max: last, step: 1, text: (index) => String(betas[index]) });
