@@ -24,8 +24,8 @@ LAYERS = [
 ]
 # To the side: these import the ground only, and nothing imports them.
 SIDE = {"training", "data", "plots", "__main__"}
-# On top: recorded runs and live figures put the modules to use. Only chapters and the command line import them.
-TOP = ("reproduce", "live")
+# On top: bugs, live figures and recorded runs put the modules to use. Only pages and the command line import them.
+TOP = ("bugs", "live", "reproduce")
 # Libraries that cost time, by the modules that may import them at their top. Others import them in functions.
 HEAVY = {
     "matplotlib": {"plots"},
@@ -93,6 +93,12 @@ def test_what_is_on_top_imports_heavy_libraries_where_they_are_used(name):
     assert top_level_heavy(name, ON_TOP[name].read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("name", ON_TOP)
+def test_packages_on_top_do_not_import_each_other(name):
+    own = name.split("/")[0]
+    assert set(siblings(ON_TOP[name].read_text(encoding="utf-8"))) & set(TOP) <= {own}
+
+
 def test_the_graph_names_no_module_that_is_gone():
     assert set(FILES) == set().union(*LAYERS, SIDE)
 
@@ -113,6 +119,7 @@ def test_the_package_itself_imports_no_module():
         ("data", "from vae_notes import plots, training", ["plots", "training"]),
         ("models", "from vae_notes import plots", ["plots"]),
         ("plots", "from vae_notes.reproduce import recorded", ["reproduce"]),
+        ("models", "from vae_notes.bugs import bug", ["bugs"]),
         ("models", "from vae_notes.bounds import log_weights", []),
     ],
 )
