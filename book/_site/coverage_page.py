@@ -40,8 +40,8 @@ def anchors(env, docname):
 
 
 def plain(text):
-    """A heading as its page shows it: without the marks of code and formulas."""
-    return re.sub(r"[`$\\{}]", "", text)
+    """A heading without the marks of code and formulas, and with the apostrophes that are typed, not those shown."""
+    return re.sub(r"[`$\\{}]", "", text).replace("\u2019", "'")
 
 
 def place(entry, anchors_of):
