@@ -28,8 +28,8 @@ def check_widths(browser, folder, figure):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_reaches_over_the_edge(live_browser, tmp_path, name):
-    check_widths(live_browser, tmp_path, example(name))
+def test_nothing_reaches_over_the_edge(browser, tmp_path, name):
+    check_widths(browser, tmp_path, example(name))
 
 
 class Wide:
@@ -42,6 +42,6 @@ class Wide:
         return text.replace(rule, wider)
 
 
-def test_what_is_too_wide_is_found_out(live_browser, tmp_path):
+def test_what_is_too_wide_is_found_out(browser, tmp_path):
     with pytest.raises(AssertionError, match="<t"):
-        check_widths(live_browser, tmp_path, Wide())
+        check_widths(browser, tmp_path, Wide())
