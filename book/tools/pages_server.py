@@ -6,6 +6,7 @@ import functools
 import gzip
 import http.server
 import io
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,12 +46,19 @@ class PagesHandler(http.server.SimpleHTTPRequestHandler):
         return io.BytesIO(content)
 
 
+class PagesServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A page that is closed before its files have come is no fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serve_as_pages(folder=HTML, port=0):
     """The site on this machine alone; gives its address, which ends like that of the published one."""
     path = urlparse(pages_address()).path
     handler = functools.partial(PagesHandler, directory=str(folder), path=path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    with PagesServer(("127.0.0.1", port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{path}"
         server.shutdown()

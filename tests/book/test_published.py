@@ -159,11 +159,13 @@ def weigh(browser, address):
 @pytest.mark.parametrize("page", pages())
 def test_a_page_is_light(browser, published, page):
     own, fonts, names = weigh(browser, f"{published}{page}.html")
-    raw = sum((HTML / urlparse(name.removeprefix(published)).path).stat().st_size for name in names if "/mathjax/" not in name)
+    size = {name: (HTML / urlparse(name.removeprefix(published)).path).stat().st_size for name in names}
+    raw = sum(size[name] for name in names if "/mathjax/" not in name and "/_live/" not in name)
     print(f"{page}: {own / 1e3:.0f} kB of its own ({raw / 1e3:.0f} before compression), {fonts / 1e3:.0f} kB MathJax")
     figures = len(re.findall(r"<img[^>]*_images/", (HTML / f"{page}.html").read_text(encoding="utf8")))
     assert sum("/_images/" in name for name in names) == figures, "a figure was not counted"
     assert raw < MOST_BYTES
+    assert sum(size[name] for name in names if "/_live/" in name) < 400_000, "a decoder's weights, when in view"
     assert own < MOST_TRANSFERRED
     assert fonts < 400_000
 
