@@ -14,6 +14,7 @@ from finished_page import finish, in_head, with_policy
 from live_pages import PAGE, example, float64
 from mathematics import Mathematics
 from pages_server import serve_as_pages
+from playwright.sync_api import expect
 from project import HTML, pages
 
 from tests.live_examples import plane, untrained
@@ -183,8 +184,7 @@ def wakes_when_near(visit, figure):
     assert len(visit.asked) == 1
     assert visit.page.locator(".vl-says").inner_text() == figure.sentence
     visit.page.get_by_label("share").fill("1")
-    visit.page.wait_for_timeout(50)
-    assert "At share 1.00 of the way" in visit.page.locator(".vl-says").inner_text()
+    expect(visit.page.locator(".vl-says")).to_contain_text("At share 1.00 of the way")  # drawn in the next frame
     assert visit.page.evaluate(HEIGHTS) == heights and visit.page.evaluate("window.shifts") == 0
     assert visit.faults == []
 
