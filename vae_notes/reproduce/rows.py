@@ -240,7 +240,7 @@ def _run(checkpoint_seconds: float, variant: dict, seed: int, epochs: int, devic
 def row(title: str, epochs: int, *, seeds: int = 1, checkpoint_seconds: float = 60.0, **settings) -> Recipe:
     """The recipe of one row: what is not given is as in Burda et al. (2016), except the length.
 
-    ``objective`` is vae, iwae, beta or student-t. The importance-weighted likelihood takes ``samples`` for all
+    ``objective`` is ``vae``, ``iwae``, ``beta`` or ``student-t``. The importance-weighted likelihood takes ``samples`` for all
     test images, and ``more_samples`` for the first ``more_images``, to see what more samples would change.
 
     Raises
