@@ -24,7 +24,7 @@ from vae_notes.monte_carlo import mean_and_standard_error
 from vae_notes.reproduce.recipe import Recipe
 from vae_notes.student_t_latent import StudentTLatentVAE
 
-__all__ = ["BoundVAE", "TanhDecoder", "TanhEncoder", "measure", "row", "stages"]
+__all__ = ["BoundVAE", "TanhDecoder", "TanhEncoder", "build", "coin_flips", "measure", "row", "stages"]
 
 STAGES = 8
 OBJECTIVES = ("vae", "iwae", "beta", "student-t")
@@ -144,7 +144,15 @@ def stages(epochs: int) -> list[tuple[int, float]]:
 
 
 def build(variant: dict, x: Tensor, seed: int) -> VAE:
-    """The untrained model of a row; the decoder starts at the frequency with which each pixel of x is on."""
+    """The untrained model of a row; the decoder starts at the frequency with which each pixel of x is on.
+
+    Examples
+    --------
+    >>> variant = row("a row", 13, objective="iwae", k=5).variants["row"]
+    >>> model = build(variant, torch.rand(100, 784), seed=0)
+    >>> model.k, model.encoder.z_dim
+    (5, 50)
+    """
     torch.manual_seed(seed)
     encoder = TanhEncoder(x.shape[1], variant["hidden"], variant["latents"])
     decoder = TanhDecoder(variant["latents"], variant["hidden"], x.shape[1])
@@ -161,10 +169,17 @@ def build(variant: dict, x: Tensor, seed: int) -> VAE:
 
 
 def coin_flips(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Binary images whose pixels are on with the probabilities x.
+
+    Examples
+    --------
+    >>> coin_flips(torch.tensor([[0.0, 1.0]]), torch.Generator().manual_seed(0))
+    tensor([[0., 1.]])
+    """
     return data.binarize(x, "dynamic", generator=generator)
 
 
-def train_in_stages(
+def _train_in_stages(
     model: VAE, x: Tensor, batch_size: int, seed: int, epochs: int, device: str, folder: Path, seconds: float
 ) -> Iterator[tuple[int, training.History]]:
     """Train stage by stage, each with a checkpoint of its own; yields the epochs so far, and the stage's history."""
@@ -216,7 +231,7 @@ def _run(checkpoint_seconds: float, variant: dict, seed: int, epochs: int, devic
     )  # one draw, the same for all rows
     model = build(variant, images.train, seed)
     curve, trained, seconds = [], [], 0.0
-    goes = train_in_stages(
+    goes = _train_in_stages(
         model, images.train, variant["batch_size"], seed, epochs, device, folder, checkpoint_seconds
     )
     for done, history in goes:
