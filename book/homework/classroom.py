@@ -206,10 +206,13 @@ def _grade_one(cells, given, zip_path, outline: Outline, limits: Limits, part: P
 
     torch.set_num_threads(1)
     begin = time.monotonic()
-    found = grade_cells([*given, *cells], zip_path, outline, limits)
-    first = len(given)
+    first, known = len(given), set(given)
+    own = [source for source in cells if source not in known]  # the others have run, in the order that was meant
+    found = grade_cells([*given, *own], zip_path, outline, limits)
     told = {**found["errors"], **found["left_out"]}
-    notes = [f"code cell {number - first + 1}: {text}" for number, text in sorted(told.items()) if number >= first and text]
+    notes = [
+        f"`{own[number - first].strip()[:60]}`: {text}" for number, text in sorted(told.items()) if number >= first and text
+    ]
     questions = {name: sum(case["points"] for case in cases) for name, cases in found["questions"].items()}
     stopped = sum(number >= first for number in found["left_out"])
     row |= {
@@ -313,4 +316,4 @@ def _feedback(row: dict, name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("`", "'").split())[:300]
+    return " ".join(text.split())[:300]
