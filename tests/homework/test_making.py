@@ -200,6 +200,7 @@ def test_a_master_says_what_teachers_ask(made, name):
 
     said = about(master_path(name))
     assert 60 <= said["minutes"] <= 120 and len(said["asks"]) > 20
-    questions = re.findall(r"^### Question (\d+)", "\n".join("".join(c["source"]) for c in made(name).empty["cells"]), re.M)
+    text = "\n".join("".join(cell["source"]) for cell in made(name).empty["cells"])
+    questions = re.findall(r"^### Question (\d+)", text, re.MULTILINE)
     assert list(said["outcomes"]) == [f"q{number}" for number in questions]
     assert all(text and not text[0].isupper() for text in said["outcomes"].values())
