@@ -1,5 +1,6 @@
 """The line between grader and student: values arrive as they were, objects stay, and nothing that arrives is executed."""
 
+import contextlib
 import io
 import math
 import multiprocessing
@@ -65,6 +66,8 @@ def test_plain_values_arrive_as_they_were(peer, value):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool, torch.complex64])
 def test_tensors_arrive_whole_and_without_graph(peer, dtype):
     tensor = torch.arange(6).reshape(2, 3).t().to(dtype)
+    sent = plain(tensor, lambda value: 0)
+    assert sent.data_ptr() != tensor.data_ptr()  # not the same memory, which could change on its way
     found = peer.ask("name", "echo")(tensor)
     assert found.dtype == dtype and found.shape == (3, 2) and torch.equal(found, tensor)
     graph = (2 * torch.ones(2, requires_grad=True)).sum()
@@ -155,10 +158,21 @@ class Attack:
 )
 def test_whatever_is_sent_is_an_error_and_nothing_more(content):
     ours, theirs = multiprocessing.Pipe()
-    theirs.send_bytes(content() if callable(content) else content)
-    theirs.close()
+
+    def answer():
+        theirs.recv_bytes()
+        theirs.send_bytes(content() if callable(content) else content)
+        with contextlib.suppress(EOFError, OSError):
+            if theirs.poll(1):  # a complaint, or the end
+                theirs.recv_bytes()
+        theirs.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
     with pytest.raises((RemoteError, ValueError, IndexError)):
         Peer(ours).ask("name", "anything")
+    ours.close()
+    thread.join()
 
 
 def test_containers_that_contain_themselves_are_refused():
