@@ -179,7 +179,12 @@ def test_a_test_without_a_reason_is_refused(tmp_path):
 
 
 def test_a_solution_that_is_not_marked_is_refused(tmp_path):
-    path = broken(tmp_path, replace("# BEGIN SOLUTION", "# here"))
+    def unmark(notebook):
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.source = cell.source.replace("# BEGIN SOLUTION", "").replace("# END SOLUTION", "")
+
+    path = broken(tmp_path, unmark)
     with pytest.raises(ValueError, match="7 questions, but solutions were taken out of 2 cells"):
         make_assignment(path, KEY, tmp_path / "out")
 
