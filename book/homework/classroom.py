@@ -23,7 +23,10 @@ from vae_notes.progress import progress_wanted, tqdm_class
 __all__ = ["Submission", "grade_folder", "read_submission"]
 
 _LARGEST = 50 * 2**20  # bytes of a notebook; ours have 30,000
-_PRELOAD = ["torch", "scipy.integrate", "vae_notes", "IPython.core.interactiveshell", "homework.supervising", "homework.testing"]
+_PRELOAD = [  # what notebooks and tests import, once for all submissions
+    "torch", "matplotlib.pyplot", "scipy.integrate", "scipy.optimize", "scipy.stats", "sklearn.datasets",
+    "IPython.core.interactiveshell", "vae_notes.data", "homework.supervising", "homework.testing",
+]  # fmt: skip
 _GRACE = 60  # seconds beyond the total limit until the grader of a submission is stopped itself
 
 
@@ -153,7 +156,7 @@ def grade_folder(
             rows[one.student] = row
             bar.update()
             _write_table(output, [rows[key.student] for key in found if key.student in rows])
-            write_whole(output / f"{_file_name(one.student)}.md", _feedback(row, name).encode())
+            write_whole(output / f"{_file_name(one.student)}.md", _bytes(_feedback(row, name)))
     table = [rows[one.student] for one in found]
     _write_table(output, table)
     return table
@@ -206,10 +209,13 @@ def _grade_one(cells, given, zip_path, outline: Outline, limits: Limits, part: P
 
     torch.set_num_threads(1)
     begin = time.monotonic()
-    found = grade_cells([*given, *cells], zip_path, outline, limits)
-    first = len(given)
+    first, known = len(given), set(given)
+    own = [source for source in cells if source not in known]  # the others have run, in the order that was meant
+    found = grade_cells([*given, *own], zip_path, outline, limits)
     told = {**found["errors"], **found["left_out"]}
-    notes = [f"code cell {number - first + 1}: {text}" for number, text in sorted(told.items()) if number >= first and text]
+    notes = [
+        f"`{own[number - first].strip()[:60]}`: {text}" for number, text in sorted(told.items()) if number >= first and text
+    ]
     questions = {name: sum(case["points"] for case in cases) for name, cases in found["questions"].items()}
     stopped = sum(number >= first for number in found["left_out"])
     row |= {
@@ -276,10 +282,15 @@ def _write_part(part: Path, row: dict, stamp: str) -> None:
     write_whole(part, json.dumps({"stamp": stamp, "row": row}).encode())
 
 
+def _bytes(text: str) -> bytes:
+    """UTF-8, with a question mark for what is no character: names and cells may hold anything."""
+    return text.encode("utf8", "replace")
+
+
 def _file_name(student: str) -> str:
     """A file name for any student, different for different ones."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", student)[:80]
-    return safe if safe == student else f"{safe}-{hashlib.sha256(student.encode()).hexdigest()[:6]}"
+    return safe if safe == student else f"{safe}-{hashlib.sha256(_bytes(student)).hexdigest()[:6]}"
 
 
 def _write_table(output: Path, rows: list[dict]) -> None:
@@ -290,7 +301,7 @@ def _write_table(output: Path, rows: list[dict]) -> None:
     table.writeheader()
     for row in rows:
         table.writerow({**{key: _harmless(value) for key, value in row.items()}, **row["questions"]})
-    write_whole(output / "grades.csv", text.getvalue().encode())
+    write_whole(output / "grades.csv", _bytes(text.getvalue()))
 
 
 def _harmless(value):
@@ -313,4 +324,4 @@ def _feedback(row: dict, name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("`", "'").split())[:300]
+    return " ".join(text.split())[:300]

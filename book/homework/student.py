@@ -63,6 +63,12 @@ def _bound(limits: Limits) -> None:
     import resource
 
     space = psutil.Process().memory_info().vms + limits.memory
-    for kind, bound in ((resource.RLIMIT_AS, space), (resource.RLIMIT_FSIZE, limits.file), (resource.RLIMIT_CORE, 0)):
+    bounds = {
+        resource.RLIMIT_AS: space,
+        resource.RLIMIT_CPU: int(limits.total) + 1,  # if nobody is left to stop it
+        resource.RLIMIT_FSIZE: limits.file,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, bound in bounds.items():
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (bound, bound))

@@ -26,7 +26,7 @@ __all__ = ["Outline", "grade_cells", "outline_of"]
 
 Outline = dict[str, list[tuple[float, str]]]
 _FORK = multiprocessing.get_context("fork")
-_TICK = 0.1  # seconds between two looks
+_TICK, _LOOK = 0.05, 0.3  # seconds between two looks at the clock, and at the memory
 
 
 def outline_of(autograder: str) -> Outline:
@@ -127,6 +127,10 @@ class _Student:
             return 0
 
     def stop(self) -> None:
+        """End it, with all that it has started."""
+        with contextlib.suppress(psutil.Error):
+            for other in psutil.Process(self.process.pid).children(recursive=True):
+                other.kill()
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -215,6 +219,7 @@ def _drive_test(reports: Connection, line: Connection, question: str, autograder
                     names[name] = None
     for result in run_cases(test, names):
         reports.send(result)
+    peer.ask("name", RUN_CELL)  # raises if the program has ended meanwhile
     reports.send(None)
 
 
@@ -222,7 +227,7 @@ def _drive_test(reports: Connection, line: Connection, question: str, autograder
 def _driver(target, *arguments):
     """A process that talks to the student's process, and the pipe on which it reports."""
     reports, theirs = _FORK.Pipe(duplex=False)
-    driver = _FORK.Process(target=target, args=(theirs, *arguments))
+    driver = _FORK.Process(target=_quietly, args=(target, theirs, *arguments))
     driver.start()
     theirs.close()
     try:
@@ -233,14 +238,24 @@ def _driver(target, *arguments):
         reports.close()
 
 
+def _quietly(target, *arguments) -> None:
+    """Call it; when the line is broken, end without a word: that no report comes says enough."""
+    with contextlib.suppress(RemoteError, BrokenPipeError):
+        target(*arguments)
+
+
 def _wait(reports: Connection, driver, student: _Student, state: _State, seconds: float) -> tuple[object, str]:
     """The next report; or why there will be none."""
-    end = min(time.monotonic() + seconds, state.deadline)
+    now = time.monotonic()
+    end, look = min(now + seconds, state.deadline), now + _LOOK
     while not reports.poll(_TICK):
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             return None, "stopped: it took too long"
-        if student.memory() > state.limits.memory:
-            return None, "stopped: it took too much memory"
+        if now > look:
+            look = now + _LOOK
+            if student.memory() > state.limits.memory:
+                return None, "stopped: it took too much memory"
         if not student.process.is_alive():
             return None, "stopped: the program ended itself"
     try:
