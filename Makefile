@@ -57,8 +57,8 @@ evidence: environment ## check the displayed equations: all that changed, or ONL
 mutants: environment ## break every displayed formula in many ways and report what the checks miss: ONLY="05 eq-elbo-iw"
 	@$(PY) book/tools/mutants.py $(ONLY)
 
-bench: environment ## compare the training loop with a plain DataLoader loop
-	@$(PY) tests/benchmarks/bench_training.py
+bench: environment ## what the training loop costs beside others, and its floor (growth: tests/benchmarks/README.md)
+	@$(PY) -m tests.benchmarks.bench_training
 
 zip: book ## the whole site for reading offline, into _build/downloads
 	@$(PY) book/tools/downloads.py zip
