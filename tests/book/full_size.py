@@ -1,0 +1,108 @@
+"""Run the code of one notebook as on a GPU, but with tiny data and short training: python full_size.py NOTEBOOK.
+
+The line of the switch, `full = torch.cuda.is_available()`, becomes `full = True`. MNIST is then the digits of
+scikit-learn, drawn larger; `training.fit` runs one epoch; and where a number depends on the switch
+(`600 if full else 30`), the smaller one is taken. All else is the notebook's own code, its checks included.
+"""
+
+import ast
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+SWITCH = "full = torch.cuda.is_available()"
+TRAIN, TEST = 400, 120  # images: enough for each digit, held out as well
+
+
+class _SmallerNumbers(ast.NodeTransformer):
+    """`a if full else b`, with numbers a and b, becomes the smaller of them."""
+
+    def visit_IfExp(self, node):
+        self.generic_visit(node)
+        numbers = (node.body, node.orelse)
+        by_switch = isinstance(node.test, ast.Name) and node.test.id == "full"
+        if by_switch and all(isinstance(n, ast.Constant) and type(n.value) in (int, float) for n in numbers):
+            return min(numbers, key=lambda n: n.value)
+        return node
+
+
+def shrunk(source):
+    """A cell with the switch set to the full size and the numbers that depend on it made small."""
+    return _SmallerNumbers().visit(ast.parse(source.replace(SWITCH, "full = True")))
+
+
+def code_cells(notebook):
+    content = json.loads(Path(notebook).read_text(encoding="utf8"))
+    return [(c["id"], "".join(c["source"])) for c in content["cells"] if c["cell_type"] == "code"]
+
+
+def has_switch(notebook):
+    return any(SWITCH in source for _, source in code_cells(notebook))
+
+
+def small_mnist():
+    """Digits of MNIST's shape and grey levels."""
+    import torch
+    import torch.nn.functional as F
+
+    from vae_notes import data
+
+    digits = data.load("digits")
+
+    def larger(x):
+        pictures = F.interpolate(x.view(-1, 1, 8, 8), size=(28, 28), mode="bilinear")
+        return (pictures.flatten(1) * 255).round() / 255
+
+    assert torch.equal(digits.train_labels[:TRAIN].unique(), torch.arange(10))
+    return replace(
+        digits,
+        train=larger(digits.train[:TRAIN]),
+        test=larger(digits.test[:TEST]),
+        train_labels=digits.train_labels[:TRAIN],
+        test_labels=digits.test_labels[:TEST],
+        shape=(28, 28),
+        levels=256,
+    )
+
+
+def make_small():
+    """Put small data and short training in the place of the large ones; gives the calls that were replaced."""
+    from vae_notes import data, training
+
+    load, fit, mnist, calls = data.load, training.fit, small_mnist(), []
+
+    def small_load(name):
+        calls.append(("load", name))
+        return mnist if name == "mnist" else load(name)
+
+    def short_fit(*args, epochs, **settings):
+        calls.append(("fit", epochs))
+        return fit(*args, epochs=1, **settings | {"progress": False})
+
+    data.load, training.fit = small_load, short_fit
+    return calls
+
+
+def run(notebook):
+    import warnings
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+    calls, names = make_small(), {"__name__": "__main__"}
+    for cell, source in code_cells(notebook):
+        try:
+            exec(compile(shrunk(source), f"<{cell}>", "exec"), names)
+        except Exception as error:
+            error.add_note(f"in cell {cell} of {Path(notebook).name}")
+            raise
+    return names, calls
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("VAE_NOTES_PROGRESS", "0")
+    _, made = run(sys.argv[1])
+    print(json.dumps(made))
