@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 SWITCH = "full = torch.cuda.is_available()"
-TRAIN, TEST = 400, 120  # images: enough for each digit, held out as well
+TRAIN, TEST = 200, 60  # images: enough for each digit, held out as well
 
 
 class _SmallerNumbers(ast.NodeTransformer):
