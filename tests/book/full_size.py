@@ -1,8 +1,9 @@
 """Run the code of one notebook as on a GPU, but with tiny data and short training: python full_size.py NOTEBOOK.
 
-The line of the switch, `full = torch.cuda.is_available()`, becomes `full = True`. MNIST is then the digits of
-scikit-learn, drawn larger; `training.fit` runs one epoch; and where a number depends on the switch
-(`600 if full else 30`), the smaller one is taken. All else is the notebook's own code, its checks included.
+The line of the switch, `full = torch.cuda.is_available()`, becomes `full = True`. In the place of MNIST stand a
+few of scikit-learn's digits, drawn on 10 by 10 pixels with 256 grey levels: another shape than that of the quick
+run, and as quick. `training.fit` runs one epoch; and where a number depends on the switch (`600 if full else 30`),
+the smaller one is taken. All else is the notebook's own code, its checks included.
 """
 
 import ast
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 SWITCH = "full = torch.cuda.is_available()"
-TRAIN, TEST = 200, 60  # images: enough for each digit, held out as well
+SIDE, TRAIN, TEST = 10, 200, 60  # pixels; images, enough for each digit, held out as well
 
 
 class _SmallerNumbers(ast.NodeTransformer):
@@ -43,7 +44,7 @@ def has_switch(notebook):
 
 
 def small_mnist():
-    """Digits of MNIST's shape and grey levels."""
+    """Digits of another shape than 8 by 8, with MNIST's grey levels."""
     import torch
     import torch.nn.functional as F
 
@@ -52,7 +53,7 @@ def small_mnist():
     digits = data.load("digits")
 
     def larger(x):
-        pictures = F.interpolate(x.view(-1, 1, 8, 8), size=(28, 28), mode="bilinear")
+        pictures = F.interpolate(x.view(-1, 1, 8, 8), size=(SIDE, SIDE), mode="bilinear")
         return (pictures.flatten(1) * 255).round() / 255
 
     assert torch.equal(digits.train_labels[:TRAIN].unique(), torch.arange(10))
@@ -62,7 +63,7 @@ def small_mnist():
         test=larger(digits.test[:TEST]),
         train_labels=digits.train_labels[:TRAIN],
         test_labels=digits.test_labels[:TEST],
-        shape=(28, 28),
+        shape=(SIDE, SIDE),
         levels=256,
     )
 
@@ -95,7 +96,7 @@ def run(notebook):
     calls, names = make_small(), {"__name__": "__main__"}
     for cell, source in code_cells(notebook):
         try:
-            exec(compile(shrunk(source), f"<{cell}>", "exec"), names)
+            exec(compile(shrunk(source), f"<{cell}>", "exec"), names)  # noqa: S102
         except Exception as error:
             error.add_note(f"in cell {cell} of {Path(notebook).name}")
             raise
