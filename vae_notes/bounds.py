@@ -190,6 +190,7 @@ def importance_weighted_bound_in_chunks(
     Memory: x, the result, and what log_weight_fn needs for `rows_per_chunk` rows, a row being one sample
     of one datum. A Bernoulli decoder with D outputs in float32 holds 4 to 7 tensors of 4 D bytes a row
     at its peak: under 100 MB for 784 pixels and 4096 rows, for 5,000 samples of 10,000 images as for few.
+    On a GPU, checks of values wait for every chunk; inside `checks.value_checks_off()` nothing does.
 
     Parameters
     ----------
