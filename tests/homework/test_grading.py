@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 from homework_submissions import KEY, Assignment, write
@@ -12,7 +13,7 @@ from homework.draw import edition
 from homework.limits import Limits
 
 LIMITS = Limits(cell=6, question=15, total=120, memory=2**30, file=2**24)
-GENERATED = 6  # in every run; 100 were graded for the record (see the page for teachers)
+GENERATED = int(os.environ.get("VAE_NOTES_GENERATED", "6"))  # for the record 100 were graded in one run
 
 
 @pytest.fixture(scope="module")
