@@ -12,8 +12,10 @@ import scipy.special
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.statistical import assert_mean_is
+from vae_notes import likelihoods, models
 from vae_notes.bounds import (
     elbo_analytic,
     elbo_sampled,
@@ -388,6 +390,30 @@ def test_no_gradients_are_kept():
     weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
     bound = importance_weighted_bound_in_chunks(lambda x, k, _: weight * x.sum(-1).expand(k, -1), data(3), 4)
     assert not bound.requires_grad
+
+
+def test_no_chunk_waits_for_the_device():
+    """Without checks of values nothing reads a number from a tensor, which on a GPU would wait for all work before."""
+    encoder, decoder = models.Encoder(6, 8, 2), models.Decoder(2, 8, 6)
+    vae = models.VAE(encoder, decoder, likelihoods.BernoulliLikelihood())
+    x = torch.bernoulli(torch.full((40, 6), 0.5), generator=seeded())
+
+    class Reads(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            name = function.overloadpacket.__name__
+            self.count += name in ("_local_scalar_dense", "is_nonzero", "nonzero", "equal")
+            return function(*args, **(kwargs or {}))
+
+    def reads():
+        with Reads() as mode:
+            importance_weighted_bound_in_chunks(vae.log_weights, x, 10, rows_per_chunk=20, progress=False)
+        return mode.count
+
+    assert reads() > 20  # a check or more for each of the 20 chunks
+    with value_checks_off():
+        assert reads() == 0
 
 
 def test_an_empty_set_has_an_empty_bound():

@@ -11,6 +11,7 @@ import sys
 import threading
 import types
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -880,16 +881,18 @@ def test_no_step_waits_for_the_device(monkeypatch):
             self.count += name in ("_local_scalar_dense", "is_nonzero", "nonzero", "equal")
             return function(*args, **(kwargs or {}))
 
-    def reads(n: int, **settings) -> int:
+    def reads(n: int, evaluate: bool = False, **settings) -> int:
         encoder, decoder = models.Encoder(6, 8, 2), models.Decoder(2, 8, 6)
         vae = models.VAE(encoder, decoder, likelihoods.BernoulliLikelihood())
         x = torch.bernoulli(torch.full((n, 6), 0.5))
-        with Reads() as mode:
+        options = {"loss": vae.loss, "held_out": x} if evaluate else {}  # no check of all data beforehand
+        monkeypatch.setattr(training, "_EVALUATION_ROWS", 4 if evaluate else 1024)  # 100 pieces, or one
+        with Reads() as mode, checks.value_checks_off() if evaluate else nullcontext():
             mode.count = 0
-            fit(vae, x, epochs=2, batch_size=4, **settings)
+            fit(vae, x, epochs=2, batch_size=4, **settings, **options)
         return mode.count
 
-    for settings in ({}, {"max_grad_norm": 1.0}, {"bfloat16": True}, {"progress": True}):
+    for settings in ({}, {"max_grad_norm": 1.0}, {"bfloat16": True}, {"progress": True}, {"evaluate": True}):
         assert 0 < reads(8, **settings) == reads(400, **settings), settings
 
 
