@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 
 from vae_notes import data
 from vae_notes.checkpoints import fingerprint, read_checkpoint
-from vae_notes.reproduce import Recipe, find_recipe, recipe_names, recorded
+from vae_notes.reproduce import Recipe, Recorded, find_recipe, recipe_names, recorded
 from vae_notes.reproduce.__main__ import main
 from vae_notes.reproduce.runner import run_recipe, something_to_resume
 
@@ -331,6 +332,19 @@ def test_the_command_lists_the_runs(capsys):
     assert main([]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == NAMES
+
+
+@pytest.mark.parametrize(("options", "jobs"), [([], cpu_count()), (["--jobs", "3"], 3)])
+def test_the_command_uses_all_cores_unless_told(monkeypatch, options, jobs):
+    seen = {}
+
+    def notes(name, recipe, output, **settings):
+        seen.update(settings)
+        return Recorded(name, {"seconds": 0.0}, {}, [])
+
+    monkeypatch.setattr("vae_notes.reproduce.__main__.run_recipe", notes)
+    assert main(["published-quick", *options]) == 0
+    assert seen["jobs"] == jobs and seen["cluster"] is None
 
 
 @pytest.mark.parametrize(

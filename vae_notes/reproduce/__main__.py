@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="stop if there is nothing to go on from (without it: start anew)",
+        help="stop if there is nothing to go on from (without it: go on if there is, else start)",
     )
     parser.add_argument(
         "--output", type=Path, help="the JSON file to write (default: NAME.json in this folder)"
