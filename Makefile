@@ -5,7 +5,7 @@ PY := .venv/bin/python
 WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo evidence mutants bench zip pdf lighthouse published clean environment
+.PHONY: help book test test-latest test-oldest test-colab lint normalise outputs new-chapter remove-chapter set-repo evidence mutants homework homework-check grade bench zip pdf lighthouse published clean environment
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -34,9 +34,10 @@ lint: environment ## check style, prose, workflows and the form of the notebooks
 	@$(PY) book/tools/prose.py
 	@$(PY) book/tools/workflows.py
 
-normalise: environment ## bring the notebooks into the form in which they are stored, and README's list of them
+normalise: environment ## bring the notebooks into the form in which they are stored, and write what is made from them
 	@$(PY) book/tools/normalise.py
 	@$(PY) book/tools/repository.py
+	@$(PY) book/tools/homework_pages.py
 
 outputs: environment ## run the chapters and store their short text outputs
 	@$(PY) book/tools/normalise.py --execute
@@ -56,6 +57,16 @@ evidence: environment ## check the displayed equations: all that changed, or ONL
 
 mutants: environment ## break every displayed formula in many ways and report what the checks miss: ONLY="05 eq-elbo-iw"
 	@$(PY) book/tools/mutants.py $(ONLY)
+
+homework: environment ## make the assignments of a key: make homework KEY=... (ONLY=05 for one of them)
+	@$(PY) book/tools/homework.py --key "$(KEY)" --only "$(ONLY)"
+
+homework-check: environment ## see that solutions earn all points and copies few, for many keys: KEYS=20 ONLY=05
+	@OMP_NUM_THREADS=1 $(PY) book/tools/homework_check.py --keys $(or $(KEYS),20) --only "$(ONLY)"
+
+grade: environment ## grade a folder of notebooks: make grade SUBMISSIONS=folder KEY=...
+	@test -n "$(SUBMISSIONS)" || { echo "usage: make grade SUBMISSIONS=folder KEY=..."; exit 2; }
+	@OMP_NUM_THREADS=1 $(PY) book/tools/homework.py --key "$(KEY)" --only "$(ONLY)" --submissions "$(SUBMISSIONS)"
 
 bench: environment ## what the training loop costs beside others, and its floor (growth: tests/benchmarks/README.md)
 	@$(PY) -m tests.benchmarks.bench_training

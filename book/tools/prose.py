@@ -89,7 +89,7 @@ def read(path):
 
 def passages(root=ROOT):
     """(where, prose) for all that the book says."""
-    for path in sorted((root / "book").glob("*.ipynb")):
+    for path in sorted([*(root / "book").glob("*.ipynb"), *(root / "book/homework/public").glob("*.ipynb")]):
         yield from ((f"{path.name}, {cell}", prose(text)) for cell, text in notebook_passages(read(path)))
     for path in sorted([*root.glob("*.md"), *(root / "book").glob("*.md")]):
         yield path.name, prose(path.read_text(encoding="utf8"))

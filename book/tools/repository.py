@@ -14,7 +14,7 @@ from citation import write_citing
 from project import ROOT, chapters
 
 # Files that hold a copy; beside them every notebook's setup cell does.
-COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md", "book/citing.md")
+COPIES = ("_config.yml", "CITATION.cff", "pyproject.toml", "README.md", "book/citing.md", "book/homework.md")
 
 SETUP_CELL = """\
 import importlib.util
@@ -94,7 +94,8 @@ def write_readme():
 
 def maintained(root=ROOT):
     """The files in which this tool keeps the address."""
-    return [root / name for name in COPIES if (root / name).exists()] + sorted((root / "book").glob("*.ipynb"))
+    notebooks = [*(root / "book").glob("*.ipynb"), *(root / "book/homework/public").glob("*.ipynb")]
+    return [root / name for name in COPIES if (root / name).exists()] + sorted(notebooks)
 
 
 def set_address(address, root=ROOT):

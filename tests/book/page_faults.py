@@ -21,8 +21,16 @@ OPEN_EVERYTHING = """() => {
     return Promise.all([...document.images].map(image => image.decode().catch(() => {})));
 }"""
 IDLE = "async () => { for (let i = 0; i < 30; i++) await new Promise(done => requestIdleCallback(done)); }"
-IMAGES = """() => [...document.images].map(i => ({
-    src: i.getAttribute('src'), alt: i.alt.trim(), drawn: i.complete && i.naturalWidth > 0}))"""
+# A picture is distorted if the shape in which it is shown is another than its own (by more than rounding to pixels).
+IMAGES = """() => [...document.images].map(i => {
+    const style = getComputedStyle(i);
+    const width = i.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const height = i.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    const drawn = i.complete && i.naturalWidth > 0;
+    const shape = Math.abs(width * i.naturalHeight - height * i.naturalWidth) / Math.max(i.naturalWidth, i.naturalHeight);
+    return {src: i.getAttribute('src'), alt: i.alt.trim(), drawn,
+            distorted: drawn && width > 0 && style.objectFit === 'fill' && shape > 2};
+})"""
 # Elements that reach over the right edge and lie in no box that scrolls: they make the page scroll.
 WIDE = """() => {
     const edge = document.documentElement.clientWidth;
@@ -105,6 +113,8 @@ def image_faults(page):
     for image in page.evaluate(IMAGES):
         if not image["drawn"]:
             yield f"image: {image['src']} is not drawn"
+        if image["distorted"]:
+            yield f"distorted: {image['src']} is not shown in its own shape"
         if not image["alt"]:
             yield f"image: {image['src']} has no alternative text"
 

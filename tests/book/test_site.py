@@ -62,10 +62,12 @@ GOOD_PAGE = """<!doctype html><html lang="en"><head><title>A page</title>
 <meta name="viewport" content="width=device-width"></head>
 <body style="margin:0;background:white;color:black"><main><h1>Page</h1>{}</main></body></html>"""
 
+PICTURE = 'src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="'
 BROKEN = {
     "equation": '<span class="math notranslate">\\(x\\)</span>',
     "image": '<img src="data:," alt="a picture that cannot be drawn">',
-    "alternative text": '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" alt="">',
+    "alternative text": f'<img {PICTURE} alt="">',
+    "distorted": f'<img {PICTURE} alt="a square" style="max-width:100px" width="200" height="200">',
     "console": "<script>console.error('a fault')</script>",
     "console: an error": "<script>throw new Error('an error')</script>",
     "request": '<link rel="stylesheet" href="missing.css">',
