@@ -2,21 +2,24 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 
 from vae_notes import data
-from vae_notes.checkpoints import fingerprint
-from vae_notes.reproduce import Recipe, find_recipe, recipe_names, recorded
+from vae_notes.checkpoints import fingerprint, read_checkpoint
+from vae_notes.reproduce import Recipe, Recorded, find_recipe, recipe_names, recorded
 from vae_notes.reproduce.__main__ import main
-from vae_notes.reproduce.runner import run_recipe
+from vae_notes.reproduce.runner import run_recipe, something_to_resume
 
 CHEAP_SECONDS = 20  # a recorded training is made again here if it took no longer
 NAMES = recipe_names()
@@ -172,10 +175,176 @@ def test_a_killed_run_loses_only_what_was_under_way(tmp_path):
     assert len(again) == 8 and written.items() <= again.items()
 
 
+# Trainings that go on within themselves: a recipe that `goes_on` gets a folder for its checkpoints.
+
+
+def counts_up(variant, seed, epochs, device, folder):
+    """A training that writes down how far it came, and breaks at the epoch that the variant says."""
+    file = folder / "epoch.txt"
+    epoch = int(file.read_text()) if file.exists() else 0
+    began = epoch
+    while epoch < epochs:
+        if epoch == variant["breaks"]:
+            raise KeyboardInterrupt
+        epoch += 1
+        file.write_text(str(epoch))
+    return {"began": began, "seconds": 7.0}
+
+
+GOES_ON = Recipe("counts up", counts_up, {"only": {"breaks": None}}, epochs=5, seeds=1, goes_on=True)
+
+
+def test_a_training_goes_on_from_its_own_folder(tmp_path):
+    output = tmp_path / "toy.json"
+    assert not something_to_resume(output)
+    first = replace(GOES_ON, run=lambda variant, *rest: counts_up({"breaks": 3}, *rest))
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe("toy", first, output, progress=False)
+    assert something_to_resume(output) and not output.exists()
+    result = run_recipe("toy", GOES_ON, output, progress=False)
+    assert result.table("began")["only"].tolist() == [3]
+
+
+def test_a_finished_training_goes_on_with_more_epochs(tmp_path):
+    output = tmp_path / "toy.json"
+    run_recipe("toy", GOES_ON, output, progress=False)
+    result = run_recipe("toy", GOES_ON, output, epochs=9, progress=False)
+    assert result.table("began")["only"].tolist() == [5] and result.settings["epochs"] == 9
+
+
+def test_a_training_of_several_goes_says_its_time(tmp_path):
+    result = run_recipe("toy", GOES_ON, tmp_path / "toy.json", progress=False)
+    assert result.runs[0]["seconds"] == 7 and "seconds" not in result.runs[0]["results"]
+
+
+def test_checkpoints_of_another_variant_are_refused(tmp_path):
+    """The loop that resumes cannot see code inside a loss; the settings of the row can be seen here."""
+    run_recipe("toy", GOES_ON, tmp_path / "toy.json", progress=False)
+    with pytest.raises(ValueError, match="is of a run with other variant: delete the folder"):
+        run_recipe(
+            "toy", replace(GOES_ON, variants={"only": {"breaks": 8}}), tmp_path / "toy.json", progress=False
+        )
+
+
+@pytest.mark.parametrize(("progress", "expected"), [(True, "1"), (False, "0")])
+def test_one_training_at_a_time_shows_its_own_bar(tmp_path, monkeypatch, progress, expected):
+    monkeypatch.setenv("VAE_NOTES_PROGRESS", "as before")
+    seen = []
+    run = replace(TOY, run=lambda *rest: seen.append(os.environ["VAE_NOTES_PROGRESS"]) or {"elbo": 1.0})
+    run_recipe("toy", run, tmp_path / "toy.json", seeds=1, progress=progress)
+    assert seen == [expected] * 2 and os.environ["VAE_NOTES_PROGRESS"] == "as before"
+
+
+def command_of(output, *options):
+    """The quick row by the real command: importance-weighted training on small digits."""
+    return [sys.executable, "-m", "vae_notes.reproduce", "published-quick", "--output", str(output), *options]
+
+
+def parameters(output):
+    """All parameters that the trainings of a run ended with, by training and name."""
+    folder = Path(f"{output}.checkpoints")
+    last = {training.name: max(training.glob("stage-*.pt")) for training in folder.iterdir()}
+    return {
+        (training, name): value
+        for training, path in last.items()
+        for name, value in read_checkpoint(path)["model"].items()
+    }
+
+
+def same_parameters(one, other):
+    return set(one) == set(other) and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def results(output):
+    return [run["results"] for run in json.loads(output.read_text())["runs"]]
+
+
+def kill_at_a_random_moment(command, stages, moment):
+    """Start the command, and kill it: as soon as it trains and a little later, or while it still starts."""
+    before = {path: path.stat().st_mtime_ns for path in stages.glob("stage-*.pt")}
+    newest = max(before, default=None)
+    run = subprocess.Popen(command)
+    end = time.monotonic() + (120 if moment.random() < 0.8 else moment.uniform(0, 2))
+    while run.poll() is None and time.monotonic() < end:
+        now = max(stages.glob("stage-*.pt"), default=None)
+        if now is not None and (now != newest or now.stat().st_mtime_ns != before[now]):
+            time.sleep(moment.uniform(0, 0.4))
+            break
+        time.sleep(0.005)
+    run.kill()
+    return run.wait() == -signal.SIGKILL
+
+
+def test_twenty_kills_change_nothing(tmp_path):
+    """Killed twenty times at random moments, the real command ends with the parameters of an unbroken run."""
+    whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
+    options = ("--seeds", "1", "--epochs", "100", "--jobs", "1")
+    subprocess.run(command_of(whole, *options), check=True)
+    command, moment = command_of(broken, *options), random.Random(0)
+    stages = Path(f"{broken}.checkpoints") / "0.0"
+    assert all(kill_at_a_random_moment(command, stages, moment) for _ in range(20))
+    assert stages.is_dir() and not broken.exists()
+    left = {path.name: read_checkpoint(path)["epoch"] for path in stages.glob("stage-*.pt")}
+    assert left, "no kill came after a checkpoint: the moments are badly chosen"
+    subprocess.run([*command, "--resume"], check=True)
+    assert same_parameters(parameters(broken), parameters(whole))
+    assert results(broken) == results(whole)
+    subprocess.run(command_of(broken, "--seeds", "1", "--epochs", "101"), check=True)
+    assert not same_parameters(parameters(broken), parameters(whole))  # one epoch more would be noticed
+
+
+def test_a_cluster_loses_nothing_with_a_worker(tmp_path):
+    """Two Dask workers share the trainings; one is killed in the middle, and the result is the same."""
+    from distributed import Client, LocalCluster
+
+    alone, spread = tmp_path / "alone.json", tmp_path / "spread.json"
+    subprocess.run(command_of(alone, "--seeds", "3"), check=True)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with Client(cluster) as client:
+            workers = list(client.run(os.getpid).values())
+        command = command_of(spread, "--seeds", "3", "--cluster", cluster.scheduler_address)
+        run = subprocess.Popen(command)
+        under_way = Path(f"{spread}.checkpoints")
+        end = time.monotonic() + 300
+        while len(list(under_way.glob("*/stage-1.pt"))) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert len(workers) == 2 and run.poll() is None and not spread.exists()
+        os.kill(workers[0], signal.SIGKILL)
+        assert run.wait(timeout=300) == 0
+    assert results(spread) == results(alone)
+    assert same_parameters(parameters(spread), parameters(alone))
+
+
+def test_workers_with_two_threads_are_refused(tmp_path):
+    """A training seeds the random state of its process: two in one process would disturb each other."""
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(
+            ValueError, match="each worker of the cluster must have one thread, got workers with 2"
+        ),
+    ):
+        run_recipe("toy", TOY, tmp_path / "toy.json", cluster=cluster.scheduler_address, progress=False)
+
+
 def test_the_command_lists_the_runs(capsys):
     assert main([]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == NAMES
+
+
+@pytest.mark.parametrize(("options", "jobs"), [([], cpu_count()), (["--jobs", "3"], 3)])
+def test_the_command_uses_all_cores_unless_told(monkeypatch, options, jobs):
+    seen = {}
+
+    def notes(name, recipe, output, **settings):
+        seen.update(settings)
+        return Recorded(name, {"seconds": 0.0}, {}, [])
+
+    monkeypatch.setattr("vae_notes.reproduce.__main__.run_recipe", notes)
+    assert main(["published-quick", *options]) == 0
+    assert seen["jobs"] == jobs and seen["cluster"] is None
 
 
 @pytest.mark.parametrize(
@@ -183,6 +352,10 @@ def test_the_command_lists_the_runs(capsys):
     [
         (["no-such-run"], "name must be one of the recorded runs, got 'no-such-run'"),
         (["no-such-run", "--seeds", "0"], "must be at least 1, got 0"),
+        (
+            ["published-quick", "--resume", "--output", "no-such.json"],
+            "--resume: an earlier go would have left",
+        ),
     ],
 )
 def test_the_command_says_what_is_wrong(capsys, arguments, words):
@@ -227,7 +400,7 @@ def test_a_recorded_result_is_of_the_data_at_hand(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_cheapest_training_gives_what_is_recorded(name):
+def test_the_cheapest_training_gives_what_is_recorded(name, tmp_path):
     """The command gives the recorded numbers again: within the spread over seeds, which another machine may use up."""
     recipe, result = find_recipe(name), recorded(name)
     if set(recipe.datasets) != {"digits"}:
@@ -237,8 +410,11 @@ def test_the_cheapest_training_gives_what_is_recorded(name):
         pytest.skip(f"the cheapest training took {cheapest['seconds']} s")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    again = recipe.run(dict(recipe.variants[cheapest["variant"]]), cheapest["seed"], recipe.epochs, "cpu")
+    folder = (tmp_path,) if recipe.goes_on else ()
+    variant = dict(recipe.variants[cheapest["variant"]])
+    again = recipe.run(variant, cheapest["seed"], recipe.epochs, "cpu", *folder)
     torch.set_num_threads(threads)
+    again.pop("seconds", None)
     assert set(again) == set(cheapest["results"])
     for key, value in again.items():
         over_seeds = result.table(key)[cheapest["variant"]]

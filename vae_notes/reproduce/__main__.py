@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vae_notes.reproduce.recipe import find_recipe, recipe_names
-from vae_notes.reproduce.runner import run_recipe
+from vae_notes.reproduce.runner import run_recipe, something_to_resume
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="cpu", help="where to train (default: cpu)")
     parser.add_argument(
-        "--jobs", type=_count, default=1, help="trainings side by side, one thread each (default: 1)"
+        "--jobs", type=_count, help="trainings side by side, one thread each (default: one per core)"
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="spread the trainings over the workers of this Dask scheduler instead",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="stop if there is nothing to go on from (without it: go on if there is, else start)",
     )
     parser.add_argument(
         "--output", type=Path, help="the JSON file to write (default: NAME.json in this folder)"
@@ -40,9 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     output = options.output or Path(f"{options.name}.json")
+    if options.resume and not something_to_resume(output):
+        parser.error(f"--resume: an earlier go would have left {output}.parts or {output}.checkpoints")
+    from joblib import cpu_count
+
     result = run_recipe(
         options.name, recipe, output,
-        epochs=options.epochs, seeds=options.seeds, device=options.device, jobs=options.jobs,
+        epochs=options.epochs, seeds=options.seeds, device=options.device,
+        jobs=options.jobs or cpu_count(), cluster=options.cluster,
     )  # fmt: skip
     print(f"{output}: {len(result.runs)} trainings, {result.settings['seconds']:.0f} s")
     return 0

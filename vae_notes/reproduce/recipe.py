@@ -21,7 +21,7 @@ class Recipe:
     run : callable
         run(variant, seed, epochs, device) -> dict of numbers, or of lists of numbers. ``variant`` is one of
         the values of ``variants``. Given the same arguments it must return the same numbers. It is called in a
-        process of its own, on one thread.
+        process of its own, on one thread. What it returns as ``seconds`` is taken for its time in all goes.
     variants : mapping
         The rows of the table: a name, and the settings that go with it (whatever JSON can hold).
     epochs : int
@@ -30,6 +30,10 @@ class Recipe:
         The recorded run used the seeds 0, 1, ..., seeds - 1.
     datasets : tuple of str
         What the run loads by ``data.load``; their hashes are recorded.
+    goes_on : bool
+        For trainings too long for one go. ``run`` is then called with a fifth argument, a folder of this
+        training's own, into which it writes its checkpoints; called again, after a kill or with more epochs,
+        it goes on from what it finds there. The folder is kept when the result is whole.
 
     Examples
     --------
@@ -41,11 +45,12 @@ class Recipe:
     """
 
     title: str
-    run: Callable[[dict, int, int, str], dict]
+    run: Callable[..., dict]
     variants: Mapping[str, dict]
     epochs: int
     seeds: int
     datasets: tuple[str, ...] = ("digits",)
+    goes_on: bool = False
 
     def __post_init__(self):
         checks.check_count(epochs=self.epochs, seeds=self.seeds)
