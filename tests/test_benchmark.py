@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.benchmarks import bench_growth, bench_training, loops, peers
-from vae_notes.reproduce.record import from_json
+from vae_notes.reproduce.record import from_json, recorded
 
 FLOORS = (loops.run_matrix_products, loops.run_launches, loops.run_large_product)
 TRAINED = [name for name, loop in bench_training.LOOPS.items() if loop not in FLOORS]
@@ -137,3 +137,29 @@ def test_the_growth_is_recorded(monkeypatch, tmp_path, capsys):
         "samples 2": 2,
     }
     assert len(capsys.readouterr().out.strip().splitlines()) == 3
+
+
+# The recorded runs that the package ships.
+
+
+def test_the_recorded_comparison_is_of_the_rows_there_are():
+    record = recorded("speed")
+    libraries = [f"{name}'s trainer" for name in ("pythae", "lightning")]
+    assert list(record.variants) == [*bench_training.LOOPS, *libraries]
+    rows = bench_training.summary(record.runs, record.settings["samples"], record.settings["products"])
+    assert len({run["seed"] for run in record.runs}) >= 5 and len(bench_training.aims(rows)) == 7
+    elbo = [row["test ELBO"] for row in rows if not math.isnan(row["test ELBO"])]
+    assert max(elbo) - min(elbo) < 3  # equal epochs: a faster loop did not learn less
+
+
+def test_the_recorded_growth_is_linear_where_it_should_be_and_flat_in_memory():
+    record = recorded("growth")
+    points = bench_growth.points(full=True)
+    assert record.variants == points
+    seconds, megabytes = record.table("CPU seconds"), record.table("megabytes")
+    for axis, low, high in (("images", 0.8, 1.2), ("samples", 0.7, 1.2)):
+        values = bench_growth.AXES[axis]
+        first, last = (seconds[f"{axis} {value}"].min() for value in (values[-3], values[-1]))
+        assert low < math.log(last / first) / math.log(values[-1] / values[-3]) < high, axis
+    assert megabytes["5,000 samples of 10,000 images"].max() < 1000
+    assert megabytes["images 51200"].max() < 2 * megabytes["images 1600"].max()  # beyond the data themselves

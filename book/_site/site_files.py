@@ -4,6 +4,7 @@ import hashlib
 import html
 import io
 import json
+import logging
 import re
 import shutil
 from importlib.util import find_spec
@@ -120,6 +121,7 @@ def write_icons(site):
 
 
 def write_subset(source, target, points):
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table
     options = subset.Options(flavor="woff", drop_tables=["FFTM"])
     font = subset.load_font(str(source), options)
     chooser = subset.Subsetter(options)

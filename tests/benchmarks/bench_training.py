@@ -14,6 +14,7 @@ import argparse
 import math
 import os
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         "samples": len(train) * options.epochs,
         "products": loops.flops(train, options.epochs),
         "load average": [round(load, 1), round(load_average(), 1)],
+        "libraries": {name.split("'")[0]: version(name.split("'")[0]) for name in libraries},
     }
     found = summary(runs, settings["samples"], settings["products"])
     print(

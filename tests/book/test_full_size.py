@@ -9,7 +9,7 @@ from pathlib import Path
 import full_size
 import pytest
 from full_size import SWITCH, code_cells, has_switch, shrunk
-from project import notebook_environment, notebooks
+from project import chapters, notebook_environment, notebooks
 
 WITH_SWITCH = [path for path in notebooks() if has_switch(path)]
 
@@ -19,7 +19,7 @@ def calls_fit(source):
     return any(ast.unparse(function) == "training.fit" for function in calls)
 
 
-@pytest.mark.parametrize("notebook", notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("notebook", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_that_trains_has_one_switch(notebook):
     """The switch stands in a cell of its own chapter that is shown, on one line, with a word of what it does."""
     content = json.loads(notebook.read_text(encoding="utf8"))
