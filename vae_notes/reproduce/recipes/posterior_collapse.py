@@ -63,8 +63,9 @@ class EncoderFirst(nn.Module):
 
 def sticky_strings(n, generator):
     """n strings of fair coins that repeat the symbol before with probability STAY: (n, LENGTH)."""
-    changes = torch.rand(n, LENGTH, generator=generator) < 1 - STAY
-    changes[:, 0] = torch.rand(n, generator=generator) < 0.5
+    where = dict(generator=generator, device=None if generator is None else generator.device)
+    changes = torch.rand(n, LENGTH, **where) < 1 - STAY
+    changes[:, 0] = torch.rand(n, **where) < 0.5
     return (changes.cumsum(1) % 2).float()
 
 
