@@ -34,13 +34,16 @@ def short_title(master):
 
 
 def assignments():
-    """The table for students: what is asked, how long it takes, where it opens."""
-    rows = ["| | what you do | minutes | open | |", "|---|---|---:|---|---|"]
+    """The list for students: what is asked, how long it takes, where it opens."""
+    rows = []
     for path in masters():
         colab = colab_address(f"book/homework/{PUBLIC}/{path.stem}")
         download = f"{{download}}`download <homework/{PUBLIC}/{path.name}>`"
-        name = f"{path.stem[:2]} {short_title(path)}"
-        rows.append(f"| {name} | {about(path)['asks']} | {about(path)['minutes']} | [in Colab]({colab}) | {download} |")
+        said = about(path)
+        rows.append(
+            f"- **{path.stem[:2]} {short_title(path)}.** {said['asks'][0].upper()}{said['asks'][1:]}. {said['minutes']} minutes.\n"
+            f"  [Open in Colab]({colab}) or {download}."
+        )
     return "\n".join(rows)
 
 
