@@ -266,7 +266,7 @@ def asks_for_nothing(shown, figure):
         (test_what_changes_is_read_aloud_once_it_is_still, "clearTimeout(waiting)", "0"),
         (test_nothing_jumps_on_a_phone, ".vae-live .vl-plot {", ".vae-live .vl-plot { min-width: 500px;"),
         (test_nothing_jumps_on_a_laptop, "live.format(value, 3);", "live.format(value, 3) + ' long'.repeat(value < 1 ? 60 : 0);"),
-        (test_nothing_jumps_on_a_laptop, "dress(root);", "setTimeout(() => dress(root), 60);"),
+        (test_nothing_jumps_on_a_laptop, "dress(root);", "requestAnimationFrame(() => requestAnimationFrame(() => dress(root)));"),
     ],
 )
 def test_a_faulty_figure_is_found_out(browser, tmp_path, test, old, new):
