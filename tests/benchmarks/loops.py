@@ -97,11 +97,12 @@ class ImagesOneByOne(torch.utils.data.Dataset):
         return image.to(torch.float32).div(255), int(self.labels[index])
 
 
-def run_dataloader(images: Tensor, epochs: int, device: str = "cpu") -> models.VAE:
+def run_dataloader(images: Tensor, epochs: int, device: str = "cpu", workers: int = 0) -> models.VAE:
     """The loop of most tutorials: DataLoader, conversion per image, default optimiser, .item() per step."""
     vae = new_vae().to(device)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    loader = torch.utils.data.DataLoader(ImagesOneByOne(images), batch_size=BATCH, shuffle=True)
+    settings = {"batch_size": BATCH, "shuffle": True, "num_workers": workers}
+    loader = torch.utils.data.DataLoader(ImagesOneByOne(images), **settings)
     total = 0.0
     for _ in range(epochs):
         for x, _labels in loader:
@@ -111,6 +112,11 @@ def run_dataloader(images: Tensor, epochs: int, device: str = "cpu") -> models.V
             optimizer.step()
             total += value.item()
     return vae
+
+
+def run_dataloader_with_workers(images: Tensor, epochs: int, device: str = "cpu") -> models.VAE:
+    """The loop of the notes: two more processes convert the images and send them over."""
+    return run_dataloader(images, epochs, device, workers=2)
 
 
 def run_cuda_graph(images: Tensor, epochs: int, device: str = "cuda") -> models.VAE:
