@@ -22,7 +22,10 @@ from project import BUILD, ROOT
 
 LEFT_BEHIND = (".git", ".venv", "_build", "build", "dist", "shared", "__pycache__", "*.egg-info", ".*_cache")
 # What the package's tests use beside the package; setuptools installs the package in place.
-TEST_TOOLS = ("hypothesis", "ipywidgets", "mpmath", "pytest", "pytest-xdist", "scipy", "setuptools>=77", "sympy")
+TEST_TOOLS = (
+    "beautifulsoup4", "distributed", "hypothesis", "ipywidgets", "mpmath", "pytest", "pytest-xdist", "pyyaml", "scipy",
+    "setuptools>=77", "sympy",
+)  # fmt: skip
 
 
 def project():
