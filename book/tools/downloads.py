@@ -30,6 +30,7 @@ LOOK = """
   h1, h2, h3 { break-after: avoid; }
   img, div.math, tr { break-inside: avoid; }
   pre, .highlight pre { white-space: pre-wrap !important; font-size: 0.72em; overflow-wrap: anywhere; }
+  td code { white-space: normal !important; overflow-wrap: anywhere; }
   .headerlink, .copybtn, .downloads, summary { display: none !important; }
   .bd-article { font-size: 0.92em; }
 """
