@@ -1,5 +1,6 @@
 """Run one notebook cell by cell against its stored outputs, in an environment of our choice, and measure it."""
 
+import ast
 import json
 import os
 import shutil
@@ -24,10 +25,7 @@ LIVE = "LIVE FIGURE"  # stands for the HTML of a live figure, which is not store
 PANEL = 'Panel "'  # how the stored text of a panel begins
 # Pressed once each, after the last cell: what a reader does who first runs all and then comes back.
 PRESS = """# NBVAL_IGNORE_OUTPUT
-panels = [one for one in Out.values() if type(one).__name__ == "Panel"]
-assert len(panels) == {count}, panels
-for panel in panels:
-    display(panel.make(**{{name: values[0] for name, values in panel.choices.items()}}))"""
+display(PANEL.make(**{name: values[0] for name, values in PANEL.choices.items()}))"""
 SANITISE = rf"""
 [addresses]
 regex: 0x[0-9a-f]{{8,}}
@@ -111,16 +109,28 @@ def write_kernel(folder, python, report):
     (place / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": KERNEL, "language": "python"}))
 
 
-def panels_of(content):
-    """How many panels a notebook shows."""
-    outputs = [output for cell in content["cells"] for output in cell.get("outputs", [])]
-    return sum(text_of(output.get("data", {}).get("text/plain", "")).startswith(PANEL) for output in outputs)
+def shows_panel(cell):
+    texts = [text_of(output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])]
+    return any(text.startswith(PANEL) for text in texts)
+
+
+def press_at_the_end(content):
+    """Give the panel of each cell that ends in one a name, and add a cell for each that presses it; gives their number."""
+    cells = [cell for cell in content["cells"] if shows_panel(cell)]
+    for number, cell in enumerate(cells):
+        lines = text_of(cell["source"]).splitlines()
+        first = ast.parse("\n".join(lines)).body[-1].lineno - 1
+        last = "\n".join(lines[first:])
+        cell["source"] = "\n".join([*lines[:first], f"(panel_{number} := {last})"])
+        pressing = {"cell_type": "code", "id": f"press-{number}", "metadata": {}, "execution_count": None, "outputs": []}
+        content["cells"].append(pressing | {"source": PRESS.replace("PANEL", f"panel_{number}")})
+    return len(cells)
 
 
 def copy_to_compare(notebook, folder, press):
     """A copy whose code cells are numbered: nbval compares nothing of a cell that seems never to have run.
 
-    The HTML of a live figure is not stored: the copy says that there must be some. With press, a last cell presses
+    The HTML of a live figure is not stored: the copy says that there must be some. With press, last cells press
     the buttons of all panels.
     """
     content = json.loads(notebook.read_text(encoding="utf8"))
@@ -129,11 +139,7 @@ def copy_to_compare(notebook, folder, press):
         for output in cell["outputs"]:
             if is_live(output.get("data", {})):
                 output["data"]["text/html"] = LIVE
-    panels = panels_of(content) if press else 0
-    if panels:
-        source = PRESS.format(count=panels)
-        pressing = {"cell_type": "code", "id": "press", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
-        content["cells"].append(pressing)
+    panels = press_at_the_end(content) if press else 0
     (folder / notebook.name).write_text(json.dumps(content), encoding="utf8")
     return panels
 
