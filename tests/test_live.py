@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_html_is_one_block_that_asks_for_nothing(figure):
     page = BeautifulSoup(html, "html.parser")
     block = page.select_one("div.vae-live")
     assert block["data-figure"] == figure.name
-    assert not page.select("[src], link, style, [onclick], iframe")
+    assert not page.select("[src]:not([src^='data:']), link, style, [onclick], iframe")
     addresses = {tag.get("href") or tag.get("xlink:href") for tag in page.select("[href], [xlink\\:href]")}
     assert all(address.startswith("#") for address in addresses)
     data = json.loads(block.select_one("script.vl-data").string)
@@ -42,6 +43,17 @@ def test_the_html_is_one_block_that_asks_for_nothing(figure):
     assert dict(data, **dict(*apart)) == figure.data and not set(data) & set(figure.large)
     counts = [len(page.select(f"script{kind}")) for kind in ("[type]", ":not([type])")]
     assert counts == ([3, 4] if figure.large else [2, 3])
+
+
+def test_without_trust_jupyterlab_shows_the_still_picture(figure):
+    """It leaves out scripts, and takes every tag away that is not on its list, as noscript and svg, but not their text."""
+    page = BeautifulSoup(figure.html(), "html.parser")
+    for code in page.find_all("script"):
+        code.decompose()
+    (still,) = page.find_all("img")
+    assert page.get_text().strip() == ""
+    assert still["alt"] == figure.alt and still["src"].startswith("data:image/svg+xml,")
+    assert unquote(still["src"]).endswith(figure.svg())
 
 
 def test_scripts_end_where_they_should(figure):

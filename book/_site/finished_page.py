@@ -96,6 +96,7 @@ def policy(page):
             "default-src 'self'",
             "script-src 'self'" + hashes(INLINE_SCRIPT.findall(page)),
             "style-src 'self'" + hashes(INLINE_STYLE.findall(page)),
+            "img-src 'self' data:",  # the still pictures of live figures
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",

@@ -1,5 +1,6 @@
 """Run one notebook cell by cell against its stored outputs, in an environment of our choice, and measure it."""
 
+import ast
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lock import closure
-from normalise import LIVE_HTML, is_live
+from normalise import LIVE_HTML, is_live, text_of
 from packaging.requirements import Requirement
 from project import ROOT, notebook_environment
 
@@ -21,6 +22,10 @@ COLAB = ("torch", "numpy", "scipy", "matplotlib", "scikit-learn", "sympy", "ipyw
 KERNEL = "measured"
 CELL_SECONDS = 120
 LIVE = "LIVE FIGURE"  # stands for the HTML of a live figure, which is not stored
+PANEL = 'Panel "'  # how the stored text of a panel begins
+# Pressed once each, after the last cell: what a reader does who first runs all and then comes back.
+PRESS = """# NBVAL_IGNORE_OUTPUT
+display(PANEL.make(**{name: values[0] for name, values in PANEL.choices.items()}))"""
 SANITISE = rf"""
 [addresses]
 regex: 0x[0-9a-f]{{8,}}
@@ -42,10 +47,11 @@ replace: {LIVE}
 
 @dataclass
 class Run:
-    """What one run gave: cells compared, cells that differ, pytest's words, and what it took."""
+    """What one run gave: cells compared, cells that differ, panels pressed, pytest's words, and what it took."""
 
     compared: int
     failed: int
+    panels: int
     words: str
     wall_seconds: float
     cpu_seconds: float
@@ -103,10 +109,29 @@ def write_kernel(folder, python, report):
     (place / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": KERNEL, "language": "python"}))
 
 
-def copy_to_compare(notebook, folder):
+def shows_panel(cell):
+    texts = [text_of(output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])]
+    return any(text.startswith(PANEL) for text in texts)
+
+
+def press_at_the_end(content):
+    """Give the panel of each cell that ends in one a name, and add a cell for each that presses it; gives their number."""
+    cells = [cell for cell in content["cells"] if shows_panel(cell)]
+    for number, cell in enumerate(cells):
+        lines = text_of(cell["source"]).splitlines()
+        first = ast.parse("\n".join(lines)).body[-1].lineno - 1
+        last = "\n".join(lines[first:])
+        cell["source"] = "\n".join([*lines[:first], f"(panel_{number} := {last})"])
+        pressing = {"cell_type": "code", "id": f"press-{number}", "metadata": {}, "execution_count": None, "outputs": []}
+        content["cells"].append(pressing | {"source": PRESS.replace("PANEL", f"panel_{number}")})
+    return len(cells)
+
+
+def copy_to_compare(notebook, folder, press):
     """A copy whose code cells are numbered: nbval compares nothing of a cell that seems never to have run.
 
-    The HTML of a live figure is not stored: the copy says that there must be some.
+    The HTML of a live figure is not stored: the copy says that there must be some. With press, last cells press
+    the buttons of all panels.
     """
     content = json.loads(notebook.read_text(encoding="utf8"))
     for number, cell in enumerate(c for c in content["cells"] if c["cell_type"] == "code"):
@@ -114,7 +139,9 @@ def copy_to_compare(notebook, folder):
         for output in cell["outputs"]:
             if is_live(output.get("data", {})):
                 output["data"]["text/html"] = LIVE
+    panels = press_at_the_end(content) if press else 0
     (folder / notebook.name).write_text(json.dumps(content), encoding="utf8")
+    return panels
 
 
 def count(junit):
@@ -132,7 +159,7 @@ def wait_for(report, seconds=30):
     return json.loads(report.read_text())
 
 
-def run_notebook(notebook, folder, python, threads, **variables):
+def run_notebook(notebook, folder, python, threads, *, press=False, **variables):
     """Compare a notebook with its stored outputs, from an empty folder, with this Python and number of threads."""
     state, empty = folder / "state", folder / "empty"
     for place in (state, empty):
@@ -142,11 +169,11 @@ def run_notebook(notebook, folder, python, threads, **variables):
     write_kernel(state, python, state / "taken.json")
     environment = {**notebook_environment(threads), **variables}
     environment["JUPYTER_PATH"] = os.pathsep.join([str(state), environment["JUPYTER_PATH"]])
-    copy_to_compare(notebook, empty)
+    panels = copy_to_compare(notebook, empty, press)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-kernel-name", KERNEL, "-q", "--color=no"]
     command += ["-c", str(state / "pytest.ini"), "-p", "no:cacheprovider", "-p", "no:xdist"]
     command += ["--nbval-sanitize-with", str(state / "sanitise.cfg"), "--nbval-cell-timeout", str(CELL_SECONDS)]
     command += ["--junitxml", str(state / "cells.xml"), str(empty / notebook.name)]
     done = subprocess.run(command, env=environment, cwd=empty, check=False, capture_output=True, text=True)
     compared, failed = count(state / "cells.xml")
-    return Run(compared, failed, done.stdout[-6000:], **wait_for(state / "taken.json"))
+    return Run(compared, failed, panels, done.stdout[-6000:], **wait_for(state / "taken.json"))

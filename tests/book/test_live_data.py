@@ -88,7 +88,7 @@ class Visit:
         """For each figure with large data: does its still picture stand there, and nothing else?"""
         found = []
         for figure in self.page.locator(FIGURE).all():
-            still, body = figure.locator(".vl-still svg"), figure.locator(".vl-body > *")
+            still, body = figure.locator(".vl-still img"), figure.locator(".vl-body > *")
             hidden = not any(part.is_visible() for part in body.all())
             assert still.count() == hidden, "both the still picture and the figure can be seen, or neither"
             if hidden:
@@ -216,7 +216,7 @@ def says_that_it_failed(visit, figure):
     assert visit.waiting() == [True] and len(visit.asked) == 1
     told = visit.page.locator("[role=status]", has_text="The data of this figure did not load")
     assert told.count() == 1 and told.is_visible()
-    picture, words = visit.page.locator(".vl-still svg").bounding_box(), told.bounding_box()
+    picture, words = visit.page.locator(".vl-still img").bounding_box(), told.bounding_box()
     room = visit.page.locator(FIGURE).bounding_box()
     assert 0 <= words["y"] - picture["y"] - picture["height"] < 20 and words["y"] + words["height"] < room["y"] + room["height"]
     assert visit.page.evaluate(HEIGHTS) == heights and visit.page.evaluate("window.shifts") == 0
@@ -271,7 +271,7 @@ def test_figures_do_not_wait_for_each_other(browser, tmp_path):
 def test_without_scripts_nothing_is_asked_for(browser, tmp_path):
     site = build(tmp_path / "site", example("latent_plane"))
     with served(site, "server") as base, visited(browser, base, java_script_enabled=False) as visit:
-        still = visit.page.locator("noscript svg[role=img]")
+        still = visit.page.locator("noscript img")
         still.scroll_into_view_if_needed()
         assert still.is_visible() and visit.asked == []
 

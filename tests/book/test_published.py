@@ -115,7 +115,9 @@ def test_a_page_allows_only_what_the_site_serves(path):
     rules = page.head.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
     assert rules == policy(text)
     for rule in rules.split("; "):
-        assert all(source in ("'self'", "'none'") or source.startswith("'sha256-") for source in rule.split()[1:]), rule
+        kind, *sources = rule.split()
+        sources = [source for source in sources if not (kind == "img-src" and source == "data:")]
+        assert all(source in ("'self'", "'none'") or source.startswith("'sha256-") for source in sources), rule
     assert text.index("Content-Security-Policy") < min(text.index(tag) for tag in ("<script", "<link", "<style") if tag in text)
     assert not [tag.name for tag in page.find_all() for name in tag.attrs if name == "style" or name.startswith("on")]
 
@@ -126,7 +128,7 @@ def test_a_page_allows_only_what_the_site_serves(path):
         "<script>document.title = 'run'</script>",
         "<p style='color:red'>styled</p>",
         "<style>p { color: red }</style>",
-        "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=' alt='from elsewhere'>",
+        "<img src='https://example.org/picture.png' alt='from elsewhere'>",
     ],
 )
 def test_what_a_policy_blocks_is_a_fault(browser, tmp_path, blocked):

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 _STYLE = "live.css"
 _BASE = "base.js"
@@ -155,7 +156,7 @@ class LiveFigure:
         block = f'<script type="application/json" data-live-large="{self.name}">{_json(large)}</script>'
         parts = [
             f'<div class="vae-live" data-figure="{self.name}">',
-            f"<noscript>{self.svg()}</noscript>",
+            f"<noscript>{self._still_image()}</noscript>",
             f'<script type="application/json" class="vl-data">{_json(data)}</script>',
             *([block] if large else []),
             f'<script type="text/plain" class="vl-style">{script(_STYLE)}</script>',
@@ -177,6 +178,11 @@ class LiveFigure:
         text = re.sub(r' id="[\w.]+_\d+"|(?<=\d) +(?=[Lz"])| transform="rotate\(-0 [^"]*"', "", text)
         text = re.sub(r"'DejaVu Sans',[^;\"]*", "sans-serif", text)
         return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(self.alt)}"', 1).strip()
+
+    def _still_image(self) -> str:
+        """The still picture as one element. In a notebook that is not trusted JupyterLab keeps it, but no SVG."""
+        address = "data:image/svg+xml," + quote(self.svg(), safe=" '(),:;=/")
+        return f'<img alt="{html.escape(self.alt)}" width="100%" src="{address}">'
 
     def png(self) -> bytes:
         """The still picture as a small PNG, for places that show no HTML: GitHub, and a notebook that has not run."""

@@ -314,6 +314,8 @@
       for (const touch of ["pointerdown", "keydown"]) {
         this.body.addEventListener(touch, () => this.stop(), { capture: true }); // the reader's hand goes first
       }
+      // Else JupyterLab takes the arrow keys to go to the next cell: it asks the very element that has the focus.
+      this.body.addEventListener("focusin", (event) => (event.target.dataset.lmSuppressShortcuts = ""));
     }
 
     /** Heading and a line on what to do; they also name the figure for a screen reader. */

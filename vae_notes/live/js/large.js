@@ -29,7 +29,7 @@
   /** The still picture, which the page holds for readers without scripts, over the figure, whose room is kept. */
   const still = (figure) => {
     const stored = figure.root.querySelector("noscript").textContent;
-    const picture = new DOMParser().parseFromString(stored, "text/html").querySelector("svg");
+    const picture = new DOMParser().parseFromString(stored, "text/html").querySelector("img");
     const words = live.html("p", { role: "status" });
     const box = live.html("div", { class: "vl-still" }, document.adoptNode(picture), words);
     figure.root.append(box);
