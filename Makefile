@@ -42,10 +42,10 @@ normalise: environment ## bring the notebooks into the form in which they are st
 outputs: environment ## run the chapters and store their short text outputs
 	@$(PY) book/tools/normalise.py --execute
 
-new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=13-diffusion
+new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=14-diffusion
 	@$(PY) book/tools/new_chapter.py "$(NAME)"
 
-remove-chapter: environment ## take a chapter out again: make remove-chapter NAME=13-diffusion
+remove-chapter: environment ## take a chapter out again: make remove-chapter NAME=14-diffusion
 	@$(PY) book/tools/new_chapter.py "$(NAME)" --remove
 
 set-repo: environment ## change the repository's address everywhere: make set-repo URL=https://github.com/OWNER/REPO
