@@ -46,7 +46,7 @@ def test_a_tiny_run_fills_the_table_and_the_record(capsys, tmp_path):
     printed = capsys.readouterr().out
     assert "256 synthetic images of MNIST's shape" in printed and "2 blocks" in printed
     assert all(f"not installed: {name}" in printed for name in missing)
-    assert len(bench_training.aims(found)) == 5 + len(libraries)
+    assert len(bench_training.aims(found)) == 6 + len(libraries)
 
     record = from_json("speed", path.read_text(encoding="utf8"))
     seconds = record.table("CPU seconds")
@@ -147,7 +147,7 @@ def test_the_recorded_comparison_is_of_the_rows_there_are():
     libraries = [f"{name}'s trainer" for name in ("pythae", "lightning")]
     assert list(record.variants) == [*bench_training.LOOPS, *libraries]
     rows = bench_training.summary(record.runs, record.settings["samples"], record.settings["products"])
-    assert len({run["seed"] for run in record.runs}) >= 5 and len(bench_training.aims(rows)) == 7
+    assert len({run["seed"] for run in record.runs}) >= 5 and len(bench_training.aims(rows)) == 8
     elbo = [row["test ELBO"] for row in rows if not math.isnan(row["test ELBO"])]
     assert max(elbo) - min(elbo) < 3  # equal epochs: a faster loop did not learn less
 

@@ -408,6 +408,9 @@ def test_the_cheapest_training_gives_what_is_recorded(name, tmp_path):
     cheapest = min(result.runs, key=lambda run: run["seconds"])
     if cheapest["seconds"] > CHEAP_SECONDS:
         pytest.skip(f"the cheapest training took {cheapest['seconds']} s")
+    release = result.settings["versions"]["torch"].partition("+")[0]
+    if torch.__version__.partition("+")[0] != release:
+        pytest.skip(f"recorded with PyTorch {release}; another release draws other numbers from the same seed")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = (tmp_path,) if recipe.goes_on else ()

@@ -97,7 +97,7 @@ def straight_through_sign(x: torch.Tensor, *, limit: float = math.inf) -> torch.
     ([-1.0, -1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0])
     """
     _check_arguments(x, limit)
-    return straight_through(torch.where(x < 0, -1.0, 1.0).to(x.dtype), x.clamp(-limit, limit))
+    return straight_through(torch.where(x < 0, -1.0, 1.0).to(x.dtype), _passing(x, limit))
 
 
 def straight_through_round(x: torch.Tensor, *, limit: float = math.inf) -> torch.Tensor:
@@ -136,7 +136,12 @@ def straight_through_round(x: torch.Tensor, *, limit: float = math.inf) -> torch
     [0.0, 0.0, 2.0, 0.0]
     """
     _check_arguments(x, limit)
-    return straight_through(x.round(), x.clamp(-limit, limit))
+    return straight_through(x.round(), _passing(x, limit))
+
+
+def _passing(x: torch.Tensor, limit: float) -> torch.Tensor:
+    """x, with a gradient where |x| <= limit. What clamp does at the border depends on PyTorch's version."""
+    return torch.where(x.abs() <= limit, x, x.detach())
 
 
 def _check_arguments(x: torch.Tensor, limit: float) -> None:

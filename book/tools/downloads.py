@@ -22,6 +22,7 @@ ARTICLE = re.compile(r'<article class="bd-article">(.*)</article>', re.DOTALL)
 LINKS = re.compile(r'<ul class="whole-book">.*?</ul>', re.DOTALL)
 WORDS = {"pdf": "the book as PDF", "zip": "the site as a zip archive"}
 FOOTER = '<div style="width:100%;font-size:8px;text-align:center"><span class="pageNumber"></span></div>'
+WIDTH_OF_PAPER = {"width": 657, "height": 930}  # A4 without its margins, in CSS pixels
 LOOK = """
   body { padding: 0 !important; }
   .page { break-before: page; }
@@ -29,6 +30,7 @@ LOOK = """
   h1, h2, h3 { break-after: avoid; }
   img, div.math, tr { break-inside: avoid; }
   pre, .highlight pre { white-space: pre-wrap !important; font-size: 0.72em; overflow-wrap: anywhere; }
+  td code { white-space: normal !important; overflow-wrap: anywhere; }
   .headerlink, .copybtn, .downloads, summary { display: none !important; }
   .bd-article { font-size: 0.92em; }
 """
@@ -60,10 +62,14 @@ def own_names(article, page):
     return re.sub(r'href="([\w-]+)\.html"', r'href="#\1"', article).replace("<details", "<details open")
 
 
+def printed_pages():
+    return [name for name in pages() if name not in ("book/contents", "book/status")]
+
+
 def one_page():
     """The whole book as one page."""
     parts, styles = [], ""
-    for page in (name for name in pages() if name not in ("book/contents", "book/status")):
+    for page in printed_pages():
         text = (HTML / f"{page}.html").read_text(encoding="utf8")
         styles += "".join(re.findall(r'<link rel="stylesheet"[^>]*_styles[^>]*>', text))
         article = own_names(ARTICLE.search(text)[1], page).replace('loading="lazy"', "")
@@ -75,14 +81,23 @@ def one_page():
     )
 
 
+def open_whole(page, address):
+    """Open the long page and wait until all of it is there: what is still on its way would be missing without a word."""
+    page.goto(f"{address}book/print.html", wait_until="load", timeout=600_000)
+    page.evaluate("async () => { await document.fonts.ready; }")
+    found, expected = page.locator(".page").count(), len(printed_pages())
+    if found != expected:
+        raise SystemExit(f"the page to print holds {found} of the book's {expected} pages: build the site again (make book)")
+
+
 def make_pdf():
     target, page_file = FOLDER / f"{NAME}.pdf", HTML / "book" / "print.html"
     page_file.write_text(one_page(), encoding="utf8")
     try:
-        with serve_as_pages() as address, sync_playwright() as playwright:
+        with serve_as_pages(HTML) as address, sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.flags())
-            page = chromium.new_page()
-            page.goto(f"{address}book/print.html", wait_until="networkidle", timeout=120_000)
+            page = chromium.new_page(viewport=WIDTH_OF_PAPER)  # live figures are drawn for it, and their letters stay legible
+            open_whole(page, address)
             page.pdf(
                 path=target, format="A4", outline=True, tagged=True, print_background=True,
                 display_header_footer=True, header_template="<span></span>", footer_template=FOOTER,

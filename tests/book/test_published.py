@@ -292,6 +292,32 @@ def test_places_of_two_pages_differ_in_the_pdf():
     assert downloads.own_names(article, "book/01-x") == expected
 
 
+@pytest.fixture
+def small_site(tmp_path, monkeypatch):
+    """Two pages of which the second comes late, since much has to be read before it."""
+    late = f"<!--{'-' * 30_000_000}-->"
+    parts = [f'<div class="page" id="{name}"><h1>{name}</h1></div>' for name in ("first", "second")]
+    (tmp_path / "book").mkdir()
+    monkeypatch.setattr(downloads, "HTML", tmp_path)
+    monkeypatch.setattr(downloads, "FOLDER", tmp_path)
+    monkeypatch.setattr(downloads, "printed_pages", lambda: ["book/first", "book/second"])
+    look = f"<!doctype html><title>x</title><style>{downloads.LOOK}</style>"
+    return lambda count: monkeypatch.setattr(downloads, "one_page", lambda: look + late.join(parts[:count]))
+
+
+def test_the_pdf_holds_every_page(small_site):
+    small_site(2)
+    content = downloads.make_pdf().read_bytes()
+    assert content.startswith(b"%PDF") and len(re.findall(rb"/Type ?/Page\b", content)) == 2
+    assert not (downloads.HTML / "book/print.html").exists()
+
+
+def test_no_pdf_is_made_of_a_part_of_the_book(small_site):
+    small_site(1)
+    with pytest.raises(SystemExit, match="1 of the book's 2 pages"):
+        downloads.make_pdf()
+
+
 # Each step of the finishing, on something small.
 
 

@@ -27,8 +27,8 @@ class Trial:
 
     Examples
     --------
-    >>> Trial(curve=np.array([40.0, 30.0]), bound=-31.0).curve[-1]
-    np.float64(30.0)
+    >>> float(Trial(curve=np.array([40.0, 30.0]), bound=-31.0).curve[-1])
+    30.0
     """
 
     curve: np.ndarray
