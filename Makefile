@@ -68,7 +68,7 @@ grade: environment ## grade a folder of notebooks: make grade SUBMISSIONS=folder
 	@test -n "$(SUBMISSIONS)" || { echo "usage: make grade SUBMISSIONS=folder KEY=..."; exit 2; }
 	@OMP_NUM_THREADS=1 $(PY) book/tools/homework.py --key "$(KEY)" --only "$(ONLY)" --submissions "$(SUBMISSIONS)"
 
-bench: environment ## what the training loop costs beside others, and its floor (growth: tests/benchmarks/README.md)
+bench: environment ## what the training loop costs beside others, and its floor (growth, frames: tests/benchmarks/README.md)
 	@$(PY) -m tests.benchmarks.bench_training
 
 zip: book ## the whole site for reading offline, into _build/downloads
