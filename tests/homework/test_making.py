@@ -1,6 +1,7 @@
 """An assignment made from a master: whole, without its solutions, and the same for the same key."""
 
 import ast
+import html
 import json
 import re
 import zipfile
@@ -152,6 +153,9 @@ def test_no_solution_lies_on_the_website(made):
     own += "\n".join(path.read_text(encoding="utf8") for path in (ROOT / "vae_notes").rglob("*.py"))
     pages = [path for path in HTML.rglob("*") if path.suffix in (".html", ".ipynb", ".txt", ".js", ".json", ".md")]
     site = {path: path.read_text(encoding="utf8", errors="replace") for path in pages}
+    site |= {  # code is coloured by tags
+        path: text + html.unescape(re.sub(r"<[^<>]*>", "", text)) for path, text in site.items() if path.suffix == ".html"
+    }
     assert len(site) > 20
     assert [path for path in HTML.rglob("*") if path.name in ("solution.ipynb", "autograder.zip", "rubric.md", "masters")] == []
     for name in ALL:
