@@ -42,10 +42,10 @@ normalise: environment ## bring the notebooks into the form in which they are st
 outputs: environment ## run the chapters and store their short text outputs
 	@$(PY) book/tools/normalise.py --execute
 
-new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=13-diffusion
+new-chapter: environment ## start a chapter that passes every test: make new-chapter NAME=14-diffusion
 	@$(PY) book/tools/new_chapter.py "$(NAME)"
 
-remove-chapter: environment ## take a chapter out again: make remove-chapter NAME=13-diffusion
+remove-chapter: environment ## take a chapter out again: make remove-chapter NAME=14-diffusion
 	@$(PY) book/tools/new_chapter.py "$(NAME)" --remove
 
 set-repo: environment ## change the repository's address everywhere: make set-repo URL=https://github.com/OWNER/REPO
@@ -68,7 +68,7 @@ grade: environment ## grade a folder of notebooks: make grade SUBMISSIONS=folder
 	@test -n "$(SUBMISSIONS)" || { echo "usage: make grade SUBMISSIONS=folder KEY=..."; exit 2; }
 	@OMP_NUM_THREADS=1 $(PY) book/tools/homework.py --key "$(KEY)" --only "$(ONLY)" --submissions "$(SUBMISSIONS)"
 
-bench: environment ## what the training loop costs beside others, and its floor (growth: tests/benchmarks/README.md)
+bench: environment ## what the training loop costs beside others, and its floor (growth, frames: tests/benchmarks/README.md)
 	@$(PY) -m tests.benchmarks.bench_training
 
 zip: book ## the whole site for reading offline, into _build/downloads

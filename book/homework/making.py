@@ -57,8 +57,8 @@ def make_assignment(master: Path, key: str, folder: Path) -> Path:
     Raises
     ------
     ValueError
-        If key or master are not as they must be; if the points do not add up to 100; if a line of a solution
-        is found in the student's notebook.
+        If key or master are not as they must be; if the points do not add up to 100; if the student's notebook
+        holds a marker of the master, a hidden test or the whole solution of a question.
     """
     notebook = render(master, key)
     name = master.stem
@@ -109,7 +109,7 @@ def _environment() -> str:
             "pip",
             "git",
             "pytorch-cpu",
-            {"pip": ["otter-grader>=7,<8", "ipykernel", "scipy", f"git+{settings()['url']}"]},
+            {"pip": ["ipykernel", "scipy", f"git+{settings()['url']}"]},  # otter adds itself
         ],
     }
     return yaml.safe_dump(wanted, sort_keys=False)

@@ -1,7 +1,7 @@
 """See that assignments are fair under many keys: `make homework-check KEYS=20`.
 
-For each assignment and each key the solution must earn 100 points and the student's empty copy none, with a visible check
-that fails on the copy. Then the answers of one key are handed in under another, as a whole notebook and pasted one by one
+For each assignment and each key the solution must earn 100 points and the student's empty copy none; on the copy the visible
+check of each question must say that it is open. Then the answers of one key are handed in under another, as a whole notebook and pasted one by one
 into the right notebook: at most 50 points. Everything runs in this process, which is quick and fit for our own solutions only;
 the grading of a class keeps them apart.
 """
@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -61,6 +62,12 @@ def points(autograder, names):
     return total, failed
 
 
+def questions(autograder):
+    """How many questions the tests are for."""
+    with zipfile.ZipFile(autograder) as file:
+        return sum(name.startswith("tests/q") for name in file.namelist())
+
+
 def read(path):
     return code_cells(json.loads(path.read_text(encoding="utf8")))
 
@@ -87,8 +94,9 @@ def check(name, keys, folder):
             faults.append(f"{name}, key {key}: the solution earns {total}; {'; '.join(errors + failed)}")
         if nothing != 0:
             faults.append(f"{name}, key {key}: the empty copy earns {nothing}")
-        if not open_questions:
-            faults.append(f"{name}, key {key}: no visible check fails on the empty copy")
+        said = [found[1] for found in (re.match(r"AssertionError: Question (\d+)", error) for error in open_questions) if found]
+        if sorted(said, key=int) != [str(number + 1) for number in range(questions(autograder))]:
+            faults.append(f"{name}, key {key}: the checks of the empty copy name the questions {', '.join(said) or 'none'}")
     pairs = list(itertools.permutations(keys, 2))
     for one, other in pairs[:: max(1, len(pairs) // PAIRS)]:
         solution, empty, autograder = made[other]

@@ -40,8 +40,9 @@ def assignments():
         colab = colab_address(f"book/homework/{PUBLIC}/{path.stem}")
         download = f"{{download}}`download <homework/{PUBLIC}/{path.name}>`"
         said = about(path)
+        stop = "" if short_title(path).endswith("?") else "."
         rows.append(
-            f"- **{path.stem[:2]} {short_title(path)}.** {said['asks'][0].upper()}{said['asks'][1:]}. {said['minutes']} minutes.\n"
+            f"- **{path.stem[:2]} {short_title(path)}{stop}** {said['asks'][0].upper()}{said['asks'][1:]}. {said['minutes']} minutes.\n"
             f"  [Open in Colab]({colab}) or {download}."
         )
     return "\n".join(rows)
@@ -57,8 +58,12 @@ def outcomes():
 
 
 def with_table(text, table):
-    """A page with its table of now."""
-    return re.sub(r"(<!-- table.*?-->\n\n).*?(\n\n<!-- end -->)", lambda m: m[1] + table + m[2], text, flags=re.DOTALL)
+    """A page with its table of now, between the two marks that say where."""
+    place = r"(<!-- table.*?-->\n\n).*?(\n\n<!-- end -->)"
+    text, count = re.subn(place, lambda m: m[1] + table + m[2], text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"a page needs one <!-- table --> with its <!-- end -->, found {count}")
+    return text
 
 
 def pages():

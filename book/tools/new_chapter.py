@@ -2,8 +2,8 @@
 
 The new chapter has one display equation and tests/equations one test of it: every equation needs one.
 
-    make new-chapter NAME=13-diffusion
-    make remove-chapter NAME=13-diffusion
+    make new-chapter NAME=14-diffusion
+    make remove-chapter NAME=14-diffusion
 """
 
 import re
@@ -91,8 +91,9 @@ def check_file(name):
 
 
 def new(name, path):
-    if path.exists():
-        raise SystemExit(f"{path.relative_to(ROOT)} exists already")
+    taken = sorted(path.parent.glob(f"{name[:2]}-*.ipynb"))
+    if taken:
+        raise SystemExit(f"{taken[0].relative_to(ROOT)} exists already")
     path.write_text(as_text(chapter(name)), encoding="utf8")
     number, slug = name.split("-", 1)
     check_file(name).write_text(CHECK.format(number=number, slug=slug), encoding="utf8")
@@ -119,7 +120,7 @@ def remove(name, path):
 
 def main(name="", *options):
     if not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", name) or options not in ((), ("--remove",)):
-        raise SystemExit(f"usage: make new-chapter NAME=13-diffusion (two digits, a slug), not {name!r}")
+        raise SystemExit(f"usage: make new-chapter NAME=14-diffusion (two digits, a slug), not {name!r}")
     (remove if options else new)(name, ROOT / "book" / f"{name}.ipynb")
 
 

@@ -62,7 +62,8 @@ def test_the_new_chapter_stands_after_the_last_one(copy):
     lines = (copy / "_toc.yml").read_text(encoding="utf8").splitlines()
     chapters = [i for i, line in enumerate(lines) if "book/" in line and line.split("book/")[1][:2].isdigit()]
     assert NAME in lines[chapters[-1]] and len({line.index("-") for line in (lines[i] for i in chapters)}) == 1
-    assert tool(copy, NAME).stderr.strip() == f"book/{NAME}.ipynb exists already"
+    for taken in (NAME, f"{NAME[:2]}-another"):
+        assert tool(copy, taken).stderr.strip() == f"book/{NAME}.ipynb exists already"
     tool(copy, NAME, "--remove")
 
 
