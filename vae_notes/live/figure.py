@@ -177,6 +177,11 @@ class LiveFigure:
         text = re.sub(r"(\d+\.\d)\d+", r"\1", text)  # a tenth of a point is finer than any screen
         text = re.sub(r' id="[\w.]+_\d+"|(?<=\d) +(?=[Lz"])| transform="rotate\(-0 [^"]*"', "", text)
         text = re.sub(r"'DejaVu Sans',[^;\"]*", "sans-serif", text)
+        text = re.sub(r'style="[^"]*"', lambda style: re.sub(r"(?<=[:;]) ", "", style[0]), text)
+        text = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"(?<=[A-Za-z]) ", "", path[0]), text)
+        text = re.sub(r'd="M([\d.]+ [\d.]+)(L[^"]*)L\1"', r'd="M\1\2z"', text)  # back to where it began
+        text = re.sub(r"#(\w)\1(\w)\2(\w)\3\b", r"#\1\2\3", re.sub(r">\s+<", "><", text))
+        text = re.sub(r"<g>(<text[^>]*>[^<]*</text>|<path[^>]*/>)</g>", r"\1", text)
         return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(self.alt)}"', 1).strip()
 
     def _still_image(self) -> str:
