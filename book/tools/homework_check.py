@@ -79,11 +79,11 @@ def pasted(answers, solution, empty):
     return [a if s != e else e for a, s, e in zip(answers, solution, empty, strict=True)]
 
 
-def check(name, keys, folder):
-    """The faults of one assignment, and the points of copies."""
+def check(name, keys, folder, master=None):
+    """The faults of one assignment, and the points of copies; ``master`` is its file, if it is another than the book's."""
     faults, copies, made = [], [], {}
     for key in keys:
-        path = make_assignment(master_path(name), key, folder / key)
+        path = make_assignment(master or master_path(name), key, folder / key)
         made[key] = (read(path / "solution.ipynb"), read(path / f"{path.name}.ipynb"), path / "autograder.zip")
     for key, (solution, empty, autograder) in made.items():
         names, errors = names_after(solution)
