@@ -13,35 +13,34 @@ import sys
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-BOOK = "book/"
-WIDTHS = {"laptop": (1280, 900), "phone": (390, 844)}
 SLOWER = (1, 4)
 MOVES = 150
-GRIPS = ".vae-live svg [role=slider]"
 WATCH = """() => {
     window.frameTimes = [];
     const note = (time) => { window.frameTimes.push(time); window.watching && requestAnimationFrame(note); };
     window.watching = true;
     requestAnimationFrame(note);
 }"""
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 STOP = "() => { window.watching = false; return window.frameTimes; }"
 
 
 def settled(page):
-    """Nothing moves any more: the weights are there, and the equations around the figure are set."""
+    """Nothing moves any more: the weights are there, and what is near is laid out."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1500)
 
 
-def drag(page, grip, moves):
-    """Around in a small ellipse: what moves along one axis alone moves too."""
+def drag(page, grip, moves, turns):
+    """To and fro on a slanted line: what moves along one axis alone moves too."""
     box = grip.locator(".vl-grip").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    for angle in np.linspace(0, 4 * np.pi, moves):
+    for angle in np.linspace(0, 2 * np.pi * turns, moves):
         page.mouse.move(x + 40 * np.sin(angle), y + 20 * np.sin(angle))
     page.mouse.up()
+    page.evaluate(DRAWN)
 
 
 def main_thread_seconds(wire):
@@ -52,38 +51,35 @@ def measure(page, wire, grip, slower):
     """Milliseconds between frames, and of work in each."""
     wire.send("Emulation.setCPUThrottlingRate", {"rate": slower})
     said = page.locator(".vl-says").all_inner_texts()
-    drag(page, grip, 20)  # what is compiled at first use is compiled now
+    drag(page, grip, 20, turns=0.25)  # aside: what is compiled at first use is compiled now
     if page.locator(".vl-says").all_inner_texts() == said:
         raise SystemExit("nothing moved when it was dragged: there is nothing to measure")
     page.evaluate(WATCH)
     before = main_thread_seconds(wire)
-    drag(page, grip, MOVES)
+    drag(page, grip, MOVES, turns=1.75)  # and back to where it began
     work = main_thread_seconds(wire) - before
     times = page.evaluate(STOP)
     wire.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     return np.diff(times), 1000 * work / len(times)
 
 
-def figures(browser, base, name):
+def figures(browser, address, widths):
     """Rows of one page, at both widths; the width first, because a figure is laid out for it."""
-    for width, (wide, high) in WIDTHS.items():
+    for width, (wide, high) in widths.items():
         context = browser.new_context(viewport={"width": wide, "height": high})
         page = context.new_page()
-        page.goto(f"{base}{BOOK}{name}.html")
+        page.goto(address)
         wire = context.new_cdp_session(page)
         wire.send("Performance.enable")
-        for i in range(page.locator(".vae-live").count()):
-            root = page.locator(".vae-live").nth(i)
+        for root in page.locator(".vae-live").all():
             root.scroll_into_view_if_needed()
             settled(page)
             grip = root.locator("svg [role=slider]").first
-            if grip.count() == 0:
-                continue
             grip.scroll_into_view_if_needed()
             settled(page)
             for slower in SLOWER:
                 gaps, work = measure(page, wire, grip, slower)
-                yield root.get_attribute("data-figure") or str(i), width, slower, gaps, work
+                yield root.get_attribute("data-figure"), width, slower, gaps, work
         context.close()
 
 
@@ -93,7 +89,7 @@ def main():
     options = parser.parse_args()
     sys.path[:0] = ["tests/book", "book/tools", "book/_site"]
     import browser as browser_tool
-    from page_faults import serve
+    from page_faults import WIDTHS, serve
     from project import HTML, chapters
 
     print(f"{'page':24}{'figure':22}{'width':8}{'slower':>7}{'median':>8}{'95 %':>7}{'work':>7}   milliseconds a frame")
@@ -101,7 +97,7 @@ def main():
         chromium = playwright.chromium.launch(executable_path=browser_tool.find(), args=browser_tool.flags())
         for chapter in chapters():
             if chapter.stem.startswith(options.page):
-                for figure, width, slower, gaps, work in figures(chromium, base, chapter.stem):
+                for figure, width, slower, gaps, work in figures(chromium, f"{base}book/{chapter.stem}.html", WIDTHS):
                     low, high = np.percentile(gaps, [50, 95])
                     print(f"{chapter.stem[:23]:24}{figure:22}{width:8}{slower:>6}x{low:8.1f}{high:7.1f}{work:7.1f}", flush=True)
         chromium.close()

@@ -27,7 +27,7 @@ from status import status
 from style_sheet import purged, without_unasked, words_of
 
 ADDRESS = pages_address()
-MOST_BYTES = 1_000_000  # of a page's own HTML, figures, styles, scripts and icons, before compression
+MOST_BYTES = 1_000_000  # of a page's HTML, figures, styles, scripts and icons, before compression
 MOST_TRANSFERRED = 600_000  # of the same, as they are transferred
 ALL = sorted(HTML.rglob("*.html"))
 FULL = [path for path in ALL if path != HTML / "index.html"]  # which only leads on
@@ -167,8 +167,9 @@ def test_a_page_is_light(browser, published, page):
     print(f"{page}: {own / 1e3:.0f} kB of its own ({raw / 1e3:.0f} before compression), {fonts / 1e3:.0f} kB MathJax")
     figures = len(re.findall(r"<img[^>]*_images/", (HTML / f"{page}.html").read_text(encoding="utf8")))
     assert sum("/_images/" in name for name in names) == figures, "a figure was not counted"
-    # With the theme's files. What a chapter brings itself is below 1 MB everywhere (test_site); with them chapter 12,
-    # which has the figure with the decoder and the most pictures, has 1.10 MB (0.55 MB as transferred).
+    theme = sum(size[name] for name in names if "/_static/" in name)
+    assert theme > 0 and raw - theme < MOST_BYTES
+    # Chapter 12, which has the figure with the decoder and the most pictures, has 1.10 MB with the theme.
     assert raw < (1_115_000 if page.endswith("12-latent-space") else MOST_BYTES)
     assert sum(size[name] for name in names if "/_live/" in name) < 400_000, "a decoder's weights, when in view"
     assert own < MOST_TRANSFERRED

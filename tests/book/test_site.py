@@ -130,32 +130,6 @@ def test_every_page_of_the_contents_is_built():
     assert missing == []
 
 
-MOST_BYTES_OF_A_CHAPTER = 1_000_000
-
-
-def own_bytes(page):
-    """Of a page and of all pictures and scripts that belong to it and not to the theme, as they lie in the folder.
-
-    A decoder's weights are counted apart (test_live): they come when the reader is near their figure.
-    """
-    soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
-    named = {tag["src"].partition("?")[0] for tag in soup.select("article img[src], article script[src]")}
-    files = {(page.parent / name).resolve() for name in named if not name.startswith("data:")}
-    return page.stat().st_size + sum(file.stat().st_size for file in files)
-
-
-@pytest.mark.parametrize("notebook", chapters(), ids=lambda path: path.stem)
-def test_a_chapter_weighs_less_than_a_megabyte(notebook):
-    assert own_bytes(HTML / "book" / f"{notebook.stem}.html") < MOST_BYTES_OF_A_CHAPTER
-
-
-def test_what_a_page_brings_along_is_weighed(tmp_path):
-    page, picture, theme = (tmp_path / name for name in ("page.html", "picture.png", "theme.png"))
-    picture.write_bytes(b"x" * 5000), theme.write_bytes(b"x" * 5000)
-    page.write_text('<img src="theme.png"><article><img src="picture.png?1"><img src="picture.png"></article>')
-    assert own_bytes(page) == page.stat().st_size + 5000
-
-
 @pytest.mark.parametrize("notebook", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_and_its_equations_have_the_number_of_its_file(notebook):
     """Also where a new part of the contents begins."""
